@@ -1,0 +1,221 @@
+"""The ports of the house: Link, Reader, KeyRing, and how their URLs are opened.
+
+Drivers are found through the entry-point groups ``tegata.readers`` and ``tegata.keyrings``, so that no
+wing imports another to get one. A driver is a callable that takes the part of the URL after the scheme.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+from .errors import InputError, ReaderError
+from .secret import Secret
+
+__all__ = [
+    "CardEvent",
+    "KeyRef",
+    "KeyRing",
+    "Link",
+    "LinkInfo",
+    "PinPad",
+    "Reader",
+    "SessionKeys",
+    "TransmissionProtocol",
+    "open_keyring",
+    "open_reader",
+]
+
+READERS = "tegata.readers"
+KEYRINGS = "tegata.keyrings"
+
+
+class TransmissionProtocol(enum.Enum):
+    """How bytes travel: ISO 7816-3 T=0 and T=1, ISO 14443-4 (T=CL)."""
+
+    T0 = "T=0"
+    T1 = "T=1"
+    TCL = "T=CL"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInfo:
+    """What a Link is. ``max_command`` and ``max_response`` are bytes of a whole APDU."""
+
+    name: str
+    protocol: TransmissionProtocol
+    max_command: int = 261
+    max_response: int = 258
+    simulated: bool = False
+
+
+@runtime_checkable
+class Link(Protocol):
+    """The bottom of the stack: bytes to one card and back.
+
+    ``transmit`` raises CardRemoved when the card is gone and MalformedResponse for an answer of fewer
+    than two bytes (PC/SC reports success with nothing when a card is torn away).
+    """
+
+    @property
+    def atr(self) -> bytes: ...
+    @property
+    def info(self) -> LinkInfo: ...
+    def transmit(self, command: bytes) -> bytes: ...
+    def reset(self) -> None: ...
+    def close(self, reset: bool = True) -> None: ...
+    def exclusive(self) -> AbstractContextManager[None]: ...
+
+
+@runtime_checkable
+class PinPad(Protocol):
+    """A second, optional protocol on a Link: the reader asks for the PIN and fills it in itself."""
+
+    def verify_on_pad(self, template: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CardEvent:
+    """A card came (``present`` True) or went, at ``reader``."""
+
+    reader: str
+    present: bool
+    atr: bytes = b""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A place where cards appear."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> frozenset[str]: ...
+    def wait_for_card(self, timeout: float | None = None) -> Link: ...
+    def events(self, timeout: float | None = None) -> Iterator[CardEvent]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """What the ledger stores instead of a key: from it the ring makes the key again.
+
+    ``usage`` names what the key is for, within one diversification: ``enc``, ``mac``, ``dek`` of a key
+    set; ``piv-9b``, ``piv-pin``, ``piv-puk``; ``badge`` of an entry badge. ``version`` is the key version
+    number on the card. ``kcv`` is the check value in hex, empty for a PIN.
+    """
+
+    ring: str
+    master: str
+    scheme: str
+    diversification: bytes
+    version: int
+    usage: str
+    length: int = 16
+    kcv: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, bytes as hex."""
+        return {
+            "ring": self.ring,
+            "master": self.master,
+            "scheme": self.scheme,
+            "diversification": self.diversification.hex(),
+            "version": self.version,
+            "usage": self.usage,
+            "length": self.length,
+            "kcv": self.kcv,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> KeyRef:
+        """The inverse of :meth:`to_json`. Raises KeyError or ValueError for anything else."""
+        return cls(**{**data, "diversification": bytes.fromhex(data["diversification"])})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """Session keys of one secure channel; they live in memory for one card contact."""
+
+    enc: Secret
+    mac: Secret
+    rmac: Secret
+
+
+class KeyRing(Protocol):
+    """Who knows keys. There is no way to get a static key out of it.
+
+    All methods raise InputError ``keyring.*`` for an unknown master or a check value that differs.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def refer(
+        self, master: str, *, scheme: str, diversification: bytes, version: int, usage: str, length: int = 16
+    ) -> KeyRef:
+        """The reference of a derived key, its check value filled in."""
+        ...
+
+    def kcv(self, ref: KeyRef) -> bytes:
+        """The check value: first 3 bytes of AES(key, 16 × 01) (GPC 2.3.1 Amd D §4.1.4)."""
+        ...
+
+    def session(
+        self, enc: KeyRef, mac: KeyRef, *, host_challenge: bytes, card_challenge: bytes
+    ) -> SessionKeys:
+        """SCP03 session keys (GPC 2.3.1 Amd D §6.2.1), derived inside the ring."""
+        ...
+
+    def wrap_for_put_key(self, dek: KeyRef, key: KeyRef) -> bytes:
+        """The key encrypted under the static DEK, AES-CBC with zero IV (GPC 2.3.1 Amd D §7.2)."""
+        ...
+
+    def encrypt_dgi(self, dek: KeyRef, value: KeyRef) -> bytes:
+        """A key, PIN or PUK of the ring, encrypted under the static DEK for a STORE DATA DGI.
+
+        A PIN or PUK is 8 bytes as the card holds it (ASCII, padded with FF), then padded with
+        ``80 00…`` to 16 (GPC 2.3.1 §11.11 leaves padding to the application; facts §2.5).
+        """
+        ...
+
+    def encrypt_dgi_value(self, dek: KeyRef, value: Secret) -> bytes:
+        """As :meth:`encrypt_dgi`, for a value that a person typed (a PIN)."""
+        ...
+
+    def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
+        """PIV 9B mutual authentication (SP 800-73-5 part 2 §3.2.4): the decrypted witness, and the
+        encrypted host challenge to expect from the card."""
+        ...
+
+    def badge_cryptogram(self, ref: KeyRef, data: bytes) -> bytes:
+        """AES-CMAC under a badge or site key over ``data`` (docs/protocols/entry-badge.md)."""
+        ...
+
+    def reveal_pin(self, ref: KeyRef) -> Secret:
+        """A PIN or PUK that the ring made, for the holder's PIN letter. Refused for keys."""
+        ...
+
+
+def open_reader(url: str) -> Reader:
+    """The reader that ``scheme:rest`` names. Raises ReaderError ``reader.scheme`` for an unknown scheme."""
+    scheme, _, rest = url.partition(":")
+    found = {point.name: point for point in entry_points(group=READERS)}
+    if (not rest and scheme != "pcsc") or scheme not in found:
+        raise ReaderError("reader.scheme", url=url, known=", ".join(sorted(found)))
+    reader: Reader = found[scheme].load()(rest)
+    return reader
+
+
+def open_keyring(url: str) -> KeyRing:
+    """The key ring that ``scheme:rest`` names. Raises InputError ``keyring.scheme`` for an unknown scheme."""
+    scheme, _, rest = url.partition(":")
+    found = {point.name: point for point in entry_points(group=KEYRINGS)}
+    if not rest or scheme not in found:
+        raise InputError("keyring.scheme", url=url, known=", ".join(sorted(found)))
+    ring: KeyRing = found[scheme].load()(rest)
+    return ring

@@ -1,0 +1,1 @@
+"""From an HR roster to working badges: roster, orders, plan and apply, ledger, company CA."""

@@ -1,0 +1,1 @@
+"""Readers, signatures and the services that stand between cards and portals."""
