@@ -1,0 +1,1 @@
+"""Migrations of the tables that every tegata database has: the audit chain."""
