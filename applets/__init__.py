@@ -1,1 +1,1 @@
-"""Card applications, one package each: ``model.py`` (identifiers, codecs) and ``host.py`` (talks to cards)."""
+"""Card applications, one package each: ``model.py`` (identifiers, codecs) and ``host.py`` (talks to one)."""

@@ -1,0 +1,159 @@
+"""The ``tegata`` command: its name, its lazy table of subcommands, and how an error leaves the program.
+
+Subcommands are imported only when they are called, so that ``tegata --help`` is quick and a missing
+optional driver breaks the one command that needs it. Floor 4 of the house: imports everything, is imported
+by nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import click
+
+from .apdu.errors import LANGUAGES, TegataError, language, set_language
+
+__all__ = ["SUBCOMMANDS", "Subcommand", "cli", "main"]
+
+
+class Subcommand(NamedTuple):
+    """Where a subcommand lives (``module:attribute`` below ``tegata``) and its line in ``tegata --help``."""
+
+    target: str
+    summary: str
+
+
+SUBCOMMANDS: Final = {
+    "demo": Subcommand("provisioning.commands:demo", "Roster to badges to a signed PDF, on simulated cards."),
+    "roster": Subcommand("provisioning.commands:roster", "Read employees from an HR export."),
+    "orders": Subcommand("provisioning.commands:orders", "Badges to be made: list, create, follow."),
+    "badge": Subcommand("provisioning.commands:badge", "Plan, write, check and read one badge."),
+    "keyring": Subcommand("provisioning.commands:keyring", "Make and keep the keys behind the badges."),
+    "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),
+    "portal": Subcommand("reader_bridge.commands:portal", "Register the portals that may ask the bridge."),
+    "readers": Subcommand("reader_bridge.commands:readers", "List card readers and what is in them."),
+    "apdu": Subcommand("apdu.commands:apdu", "Send APDUs by hand and read the trace."),
+    "sim": Subcommand("simulators.commands:sim", "Make simulated cards and put programs in front of them."),
+}
+
+EXIT_USAGE: Final = 2
+EXIT_ABORTED: Final = 130  # 128 + SIGINT, as a shell reports it
+EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is called, and takes its help line from the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        subcommand = SUBCOMMANDS.get(cmd_name)
+        if subcommand is None:
+            return None
+        module, _, attribute = subcommand.target.partition(":")
+        command = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{subcommand.target} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in SUBCOMMANDS.items()])
+
+
+def _choose_language(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    set_language(value)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    envvar="TEGATA_LANG",
+    is_eager=True,
+    expose_value=False,
+    callback=_choose_language,
+    help="Language of messages (default: the locale).",
+)
+@click.version_option(package_name="tegata", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Smart cards from bytes to business: simulated cards, employee badges, signatures for portals.
+
+    \b
+    Try it without hardware:
+      tegata demo                                       everything once, in a folder of its own
+      tegata sim new company-card card.sim              a card in a file
+      tegata apdu shell --reader sim:card.sim           talk to it
+
+    Exit codes: 0 done, 1 an error of tegata itself, 2 wrong usage, 10 and above as listed in the reference
+    page "Errors", 130 stopped by the user.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; the one place where errors become text.
+
+    ``args`` defaults to ``sys.argv[1:]``. A subcommand that returns an int sets the exit code with it.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    try:
+        result = cli.main(arguments, prog_name="tegata", standalone_mode=False)
+        sys.stdout.flush()
+    except TegataError as error:
+        return _report(error, as_json=_wants_json(arguments))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("\n" + {"en": "Stopped.", "ja": "中断しました。"}[language()], err=True)
+        return EXIT_ABORTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`). What is still buffered would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except Exception as error:  # the outermost frame: nothing is swallowed, a defect gets its sentence
+        return _report_defect(error, as_json=_wants_json(arguments))
+    return result if type(result) is int else 0
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether ``--json`` was asked of us; what follows ``--`` is asked of another program."""
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in ours
+
+
+def _report(error: TegataError, *, as_json: bool) -> int:
+    """One sentence and the next step on standard error; an object of the same with ``--json``."""
+    if as_json:
+        problem: dict[str, Any] = {
+            "code": error.code,
+            "exit_code": error.exit_code,
+            "sentence": error.sentence(),
+            "next_step": error.next_step(),
+            "details": error.details,
+        }
+        click.echo(json.dumps(problem, ensure_ascii=False, default=str), err=True)
+    else:
+        click.echo(click.style(error.sentence(), fg="red"), err=True)
+        click.echo(error.next_step(), err=True)
+    if os.environ.get("TEGATA_DEBUG"):
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def _report_defect(cause: Exception, *, as_json: bool) -> int:
+    """An error that is ours: its name, but not its text, which may quote what a person typed."""
+    error = TegataError("internal.error", what=type(cause).__name__)
+    error.__cause__ = cause
+    return _report(error, as_json=as_json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
