@@ -1,0 +1,4 @@
+"""The side wing: simulated cards, readers and the laboratory.
+
+Reached only through tests, ``commands.py`` and ``sim:`` URLs; nothing in the house imports it.
+"""

@@ -1,0 +1,382 @@
+"""The OPEN: SELECT by AID, logical channels, chaining, GET RESPONSE (GPC 2.3.1 §6, ISO 7816-4 §11.2).
+
+``step`` is pure: it reads non-volatile and volatile memory and returns the response, the new volatile memory
+and the list of writes; nothing is changed in place. Applying the writes is the device's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...apdu.command import Command, Response
+from .application import Application, CardStatus, Context, DomainContext, Entropy
+from .policy import CardPolicy
+from .registry import Kind, Privilege, RegistryEntry, entries, entry_key
+
+__all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "power_up", "step"]
+
+log = logging.getLogger(__name__)
+
+INS_SELECT, INS_MANAGE_CHANNEL, INS_GET_RESPONSE = 0xA4, 0x70, 0xC0
+CHAINING = 0x10
+MAX_CHAINED = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One physical write. ``value`` None deletes. ``BEGIN``/``COMMIT`` (key None) bracket a transaction."""
+
+    key: str | None
+    value: bytes | None = None
+    atomic: bool = True
+    mark: str = ""
+
+
+BEGIN, COMMIT = Write(None, mark="begin"), Write(None, mark="commit")
+
+
+@dataclass(slots=True)
+class Channel:
+    """Volatile memory of one logical channel."""
+
+    selected: bytes
+    secure: tuple[bytes, Any] | None = None
+    target: bytes | None = None
+    chain: tuple[bytes, bytes] | None = None
+    pending: bytes = b""
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    def copy(self) -> Channel:
+        return Channel(self.selected, self.secure, self.target, self.chain, self.pending, dict(self.memory))
+
+
+@dataclass(slots=True)
+class Ram:
+    """Everything that a reset clears."""
+
+    contactless: bool = False
+    channels: dict[int, Channel] = field(default_factory=dict)
+    reset_memory: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+
+    def copy(self) -> Ram:
+        return Ram(
+            self.contactless,
+            {number: channel.copy() for number, channel in self.channels.items()},
+            {aid: dict(memory) for aid, memory in self.reset_memory.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step does: ``writes`` must be applied in order before ``response`` leaves the card."""
+
+    response: bytes
+    ram: Ram
+    writes: tuple[Write, ...]
+    cost: Counter[str]
+
+
+def power_up(nv: Mapping[str, bytes], *, contactless: bool = False) -> tuple[Ram, bytes]:
+    """Fresh volatile memory and the ATR. The default application is selected on the basic channel."""
+    ram = Ram(contactless=contactless)
+    found = entries(nv)
+    default = next((e for e in found if e.privileges & Privilege.CARD_RESET and e.selectable), None)
+    if default is None:
+        default = next(e for e in found if e.kind is Kind.ISSUER_DOMAIN)
+    ram.channels[0] = Channel(default.aid)
+    return ram, nv["card/atr-contactless" if contactless else "card/atr-contact"]
+
+
+def step(nv: Mapping[str, bytes], ram: Ram, command: bytes, entropy: Entropy) -> Outcome:
+    """Process one command APDU. Pure: neither ``nv`` nor ``ram`` is changed."""
+    machine = Machine(nv, ram.copy(), entropy)
+    try:
+        response = machine.run(command)
+    except CardStatus as status:
+        response = Response(status.data, status.sw)
+    except Exception:
+        log.exception("the simulated card failed on INS %02X", command[1] if len(command) > 1 else 0)
+        response = Response(sw=0x6F00)
+    machine.abort_open_transaction()
+    return Outcome(bytes(response), machine.ram, tuple(machine.writes), machine.cost)
+
+
+class Machine:
+    """One step in the making: an overlay over ``nv``, a copy of ``ram``, and the writes so far."""
+
+    def __init__(self, nv: Mapping[str, bytes], ram: Ram, entropy: Entropy) -> None:
+        self._nv = nv
+        self.ram = ram
+        self.entropy = entropy
+        self.writes: list[Write] = []
+        self.cost: Counter[str] = Counter()
+        self.command_level = 0
+        self._overlay: dict[str, bytes | None] = {}
+        self._transaction: dict[str, bytes | None] | None = None
+        self._transaction_start = 0
+        self.policy = CardPolicy.from_bytes(nv["card/policy"])
+
+    # memory
+
+    def read(self, key: str, default: bytes) -> bytes:
+        value = self._overlay[key] if key in self._overlay else self._nv.get(key)
+        return default if value is None else value
+
+    def has(self, key: str) -> bool:
+        return self._overlay[key] is not None if key in self._overlay else key in self._nv
+
+    def view(self) -> dict[str, bytes]:
+        """All of non-volatile memory as the current step sees it."""
+        merged: dict[str, bytes | None] = {**self._nv, **self._overlay}
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def write(self, key: str, value: bytes | None, *, atomic: bool) -> None:
+        self._overlay[key] = value
+        self.writes.append(Write(key, value, atomic))
+        self.cost["nv_write"] += 1
+        self.cost["nv_write_bytes"] += len(value or b"")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._transaction is not None:
+            raise RuntimeError("transactions of a card do not nest")
+        self._transaction, self._transaction_start = dict(self._overlay), len(self.writes)
+        self.writes.append(BEGIN)
+        try:
+            yield
+        except BaseException:
+            self.abort_open_transaction()
+            raise
+        self._transaction = None
+        if self.writes[-1] is BEGIN:
+            self.writes.pop()
+        else:
+            self.writes.append(COMMIT)
+
+    def abort_open_transaction(self) -> None:
+        if self._transaction is not None:
+            self._overlay = self._transaction
+            del self.writes[self._transaction_start :]
+            self._transaction = None
+
+    def spend(self, operation: str, count: int) -> None:
+        self.cost[operation] += count
+
+    def channel(self, number: int) -> Channel:
+        return self.ram.channels[number]
+
+    def deselect_memory(self, aid: bytes, channel: int) -> MutableMapping[str, Any]:
+        """CLEAR_ON_DESELECT memory; an application that is personalised without being selected has none."""
+        here = self.ram.channels[channel]
+        return here.memory if here.selected == aid else {}
+
+    def reset_memory(self, aid: bytes) -> MutableMapping[str, Any]:
+        return self.ram.reset_memory.setdefault(aid, {})
+
+    # secure channel
+
+    def channel_state(self, number: int, owner: bytes) -> Any:
+        secure = self.ram.channels[number].secure
+        return secure[1] if secure and secure[0] == owner else None
+
+    def set_channel_state(self, number: int, owner: bytes, value: Any) -> None:
+        channel = self.ram.channels[number]
+        channel.secure = None if value is None else (owner, value)
+        if value is None:
+            channel.target = None
+
+    def decrypt_for(self, entry: RegistryEntry, number: int, data: bytes) -> bytes:
+        domain = self._domain_of(entry)
+        if domain is None or self.channel_state(number, domain.aid) is None:
+            raise CardStatus(0x6985)
+        messaging = load_model(domain.model).secure_messaging()
+        if messaging is None:
+            raise CardStatus(0x6985)
+        return messaging.decrypt(DomainContext(self, domain, number), data)
+
+    def _domain_of(self, entry: RegistryEntry) -> RegistryEntry | None:
+        return entry if entry.kind.is_domain else self._find(entry.domain)
+
+    def _find(self, aid: bytes) -> RegistryEntry | None:
+        raw = self.read(entry_key(aid), b"")
+        return RegistryEntry.from_bytes(raw) if raw else None
+
+    def application(self, aid: bytes, channel: int) -> tuple[Application, Context]:
+        entry = self._find(aid)
+        if entry is None or entry.kind is Kind.PACKAGE:
+            raise CardStatus(0x6A88)
+        kind = DomainContext if entry.kind.is_domain else Context
+        return load_model(entry.model), kind(self, entry, channel)
+
+    # commands
+
+    def run(self, raw: bytes) -> Response:
+        try:
+            command = Command.parse(raw)
+        except ValueError:
+            raise CardStatus(0x6700) from None
+        if command.extended and not self.policy.extended_length:
+            raise CardStatus(0x6700)
+        number, plain_cla = split_cla(command.cla)
+        if number > self.policy.channels:
+            raise CardStatus(0x6881)
+        if number not in self.ram.channels:
+            raise CardStatus(0x6881)
+        channel = self.ram.channels[number]
+        if command.ins == INS_GET_RESPONSE and plain_cla & 0x80 == 0:
+            return self._get_response(channel, command)
+        channel.pending = b""
+        command = command.with_(cla=plain_cla)
+        if self.policy.chaining:
+            whole = self._reassemble(channel, command)
+            if whole is None:
+                return Response()
+            command = whole
+        return self._limit(channel, command, self._secured(number, channel, command))
+
+    def _reassemble(self, channel: Channel, command: Command) -> Command | None:
+        """ISO 7816-4 §5.3.3: pieces carry CLA bit 5; a different command in between discards the chain."""
+        more = bool(command.cla & CHAINING) and command.cla & 0x60 == 0
+        last = command.with_(cla=command.cla & ~CHAINING) if more else command
+        header = last.header
+        begun = channel.chain[1] if channel.chain and channel.chain[0] == header else b""
+        data = begun + command.data
+        if len(data) > MAX_CHAINED:
+            channel.chain = None
+            raise CardStatus(0x6700)
+        if more:
+            channel.chain = (header, data)
+            return None
+        channel.chain = None
+        if not begun:
+            return command
+        extended = command.extended or len(data) > 255
+        return command.with_(data=data, extended=extended)
+
+    def _secured(self, number: int, channel: Channel, command: Command) -> Response:
+        """Unwrap, process, wrap: a command with secure messaging goes through the channel's domain."""
+        if not (command.cla & 0x0C and channel.secure and command.cla & 0x60 == 0):
+            return self._process(number, channel, command)
+        owner = self._find(channel.secure[0])
+        messaging = load_model(owner.model).secure_messaging() if owner else None
+        if owner is None or messaging is None:
+            raise CardStatus(0x6882)
+        ctx = DomainContext(self, owner, number)
+        plain = messaging.unwrap(ctx, command)
+        self.command_level = messaging.level(ctx)
+        try:
+            response = self._process(number, channel, plain)
+        except CardStatus as status:
+            self.abort_open_transaction()
+            response = Response(status.data, status.sw)
+        if channel.secure is None or channel.secure[0] != owner.aid:
+            return response
+        return messaging.wrap(ctx, response)
+
+    def _process(self, number: int, channel: Channel, command: Command) -> Response:
+        if command.cla & 0x80 == 0:
+            if command.ins == INS_SELECT and command.p1 == 0x04:
+                return self._select(number, channel, command)
+            if command.ins == INS_MANAGE_CHANNEL:
+                return self._manage_channel(number, command)
+        application, ctx = self.application(channel.selected, number)
+        return application.process(ctx, command)
+
+    def _limit(self, channel: Channel, command: Command, response: Response) -> Response:
+        """More than the command asked for waits for GET RESPONSE (ISO 7816-4 §11.7.1)."""
+        most = command.le or (65536 if command.extended else 256)
+        if len(response.data) <= most or response.sw1 == 0x61:
+            return response
+        channel.pending = response.data[most:]
+        return Response(response.data[:most], 0x6100 | min(len(channel.pending), 256) & 0xFF)
+
+    def _get_response(self, channel: Channel, command: Command) -> Response:
+        if not channel.pending:
+            raise CardStatus(0x6985)
+        most = command.le or 256
+        head, channel.pending = channel.pending[:most], channel.pending[most:]
+        if channel.pending:
+            return Response(head, 0x6100 | min(len(channel.pending), 256) & 0xFF)
+        return Response(head)
+
+    # selection and channels
+
+    def _select(self, number: int, channel: Channel, command: Command) -> Response:
+        if not command.data and self.policy.bare_select_sw != 0x9000:
+            raise CardStatus(self.policy.bare_select_sw)
+        if command.p2 & 0xF0:
+            raise CardStatus(0x6A86)
+        entry = self._match(channel, command)
+        if entry is None:
+            raise CardStatus(0x6A82)
+        application = load_model(entry.model)
+        again = entry.aid == channel.selected
+        keep = again and (self.policy.reselect_keeps_state or application.reselect_keeps_state)
+        before = channel.copy()
+        channel.secure = channel.target = channel.chain = None
+        channel.selected = entry.aid
+        if not keep:
+            channel.memory = {}
+        kind = DomainContext if entry.kind.is_domain else Context
+        try:
+            response = application.select(kind(self, entry, number), command)
+        except CardStatus:
+            self.ram.channels[number] = before
+            raise
+        if command.p2 & 0x0C == 0x0C and self.policy.no_fci_for_p2_0c:
+            return Response(sw=response.sw)
+        return response
+
+    def _match(self, channel: Channel, command: Command) -> RegistryEntry | None:
+        """First, or with P2 = 02 next, entry whose AID begins with the asked name (GPC 2.3.1 §6.4.2)."""
+        view = entries(self.view())
+        if not command.data:
+            return next((entry for entry in view if entry.kind is Kind.ISSUER_DOMAIN), None)
+        found = [entry for entry in view if entry.selectable and entry.aid.startswith(command.data)]
+        if command.p2 & 0x03 != 0x02:
+            exact = [entry for entry in found if entry.aid == command.data]
+            return next(iter(exact or found), None)
+        current = [index for index, entry in enumerate(found) if entry.aid == channel.selected]
+        return next(iter(found[current[0] + 1 :] if current else found), None)
+
+    def _manage_channel(self, number: int, command: Command) -> Response:
+        """ISO 7816-4 §11.1.2: open (P1 00) gives the next free channel, close (P1 80) frees one."""
+        if self.policy.channels == 0:
+            raise CardStatus(0x6881)
+        if command.p1 == 0x80:
+            if command.p2 == 0 or command.p2 not in self.ram.channels:
+                raise CardStatus(0x6A86)
+            del self.ram.channels[command.p2]
+            return Response()
+        if command.p1 != 0x00 or command.p2 != 0x00:
+            raise CardStatus(0x6A86)
+        free = next((n for n in range(1, self.policy.channels + 1) if n not in self.ram.channels), None)
+        if free is None:
+            raise CardStatus(0x6A81)
+        issuer = next(entry for entry in entries(self.view()) if entry.kind is Kind.ISSUER_DOMAIN)
+        self.ram.channels[free] = Channel(issuer.aid)
+        return Response(bytes((free,)))
+
+
+def split_cla(cla: int) -> tuple[int, int]:
+    """Logical channel number and the CLA without its channel bits (ISO 7816-4 §5.4.1, GPC 2.3.1 §11.1.4)."""
+    if cla == 0xFF:
+        raise CardStatus(0x6E00)
+    if cla & 0x40:
+        secured = 0x04 if cla & 0x20 else 0
+        return 4 + (cla & 0x0F), (cla & 0x80) | (cla & CHAINING) | secured
+    if cla & 0x20:
+        raise CardStatus(0x6E00)
+    return cla & 0x03, cla & ~0x03
+
+
+def load_model(name: str) -> Application:
+    """The application class of that name."""
+    from ..apps import load
+
+    return load(name)

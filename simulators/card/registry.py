@@ -1,0 +1,129 @@
+"""The card's registry: what is on it, who owns it, in which state (GPC 2.3.1 §5, §6.6, §11.1.1, §11.1.2)."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["Kind", "LifeCycle", "Privilege", "RegistryEntry", "entries", "entry_key"]
+
+PREFIX = "registry/"
+
+
+class Kind(enum.StrEnum):
+    """What an entry is. ``PACKAGE`` is an executable load file, its modules listed in the entry."""
+
+    ISSUER_DOMAIN = "isd"
+    DOMAIN = "ssd"
+    APPLICATION = "application"
+    PACKAGE = "package"
+
+    @property
+    def is_domain(self) -> bool:
+        return self in (Kind.ISSUER_DOMAIN, Kind.DOMAIN)
+
+
+class LifeCycle(enum.IntEnum):
+    """Life cycle bytes (GPC 2.3.1 tables 11-3 to 11-6)."""
+
+    LOADED = 0x01
+    INSTALLED = 0x03
+    SELECTABLE = 0x07
+    PERSONALIZED = 0x0F
+    CARD_OP_READY = 0x01
+    CARD_INITIALIZED = 0x07
+    CARD_SECURED = 0x0F
+    CARD_LOCKED = 0x7F
+    CARD_TERMINATED = 0xFF
+
+
+class Privilege(enum.IntFlag):
+    """Privileges as a 24-bit number, first byte highest (GPC 2.3.1 table 11-7)."""
+
+    SECURITY_DOMAIN = 0x800000
+    DAP_VERIFICATION = 0xC00000
+    DELEGATED_MANAGEMENT = 0xA00000
+    CARD_LOCK = 0x100000
+    CARD_TERMINATE = 0x080000
+    CARD_RESET = 0x040000  # "default selected"
+    CVM_MANAGEMENT = 0x020000
+    TRUSTED_PATH = 0x008000
+    AUTHORIZED_MANAGEMENT = 0x004000
+    TOKEN_VERIFICATION = 0x002000
+    GLOBAL_DELETE = 0x001000
+    GLOBAL_LOCK = 0x000800
+    GLOBAL_REGISTRY = 0x000400
+    FINAL_APPLICATION = 0x000200
+    GLOBAL_SERVICE = 0x000100
+    RECEIPT_GENERATION = 0x000080
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """One line of the registry. ``order`` keeps the order of installation; ``model`` names the Python
+    class of an application (see ``simulators.apps``); ``modules`` maps module AIDs of a package to models."""
+
+    aid: bytes
+    kind: Kind
+    life_cycle: int
+    privileges: int = 0
+    domain: bytes = b""
+    package: bytes = b""
+    module: bytes = b""
+    model: str = ""
+    version: bytes = b""
+    modules: tuple[tuple[bytes, str], ...] = ()
+    order: int = 0
+
+    @property
+    def selectable(self) -> bool:
+        """Whether SELECT may find it (GPC 2.3.1 §6.4.2): selectable and not locked."""
+        if self.kind is Kind.PACKAGE:
+            return False
+        if self.kind is Kind.ISSUER_DOMAIN:
+            return True
+        return self.life_cycle & 0x07 == 0x07 and not self.life_cycle & 0x80
+
+    def with_(self, **changes: Any) -> RegistryEntry:
+        return replace(self, **changes)
+
+    def to_bytes(self) -> bytes:
+        data: dict[str, Any] = {
+            "aid": self.aid.hex(),
+            "kind": str(self.kind),
+            "life_cycle": self.life_cycle,
+            "order": self.order,
+        }
+        if self.privileges:
+            data["privileges"] = self.privileges
+        for name in ("domain", "package", "module", "version"):
+            if value := getattr(self, name):
+                data[name] = value.hex()
+        if self.model:
+            data["model"] = self.model
+        if self.modules:
+            data["modules"] = [[aid.hex(), model] for aid, model in self.modules]
+        return json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> RegistryEntry:
+        data = json.loads(raw)
+        for name in ("aid", "domain", "package", "module", "version"):
+            data[name] = bytes.fromhex(data.get(name, ""))
+        data["kind"] = Kind(data["kind"])
+        data["modules"] = tuple((bytes.fromhex(aid), model) for aid, model in data.get("modules", ()))
+        return cls(**data)
+
+
+def entry_key(aid: bytes) -> str:
+    """The key of an entry in non-volatile memory."""
+    return PREFIX + aid.hex()
+
+
+def entries(memory: Mapping[str, bytes]) -> list[RegistryEntry]:
+    """All entries in order of installation."""
+    found = [RegistryEntry.from_bytes(value) for key, value in memory.items() if key.startswith(PREFIX)]
+    return sorted(found, key=lambda entry: entry.order)
