@@ -1,0 +1,60 @@
+"""Diversification schemes: how a master key and a KeyRef give the key on the card.
+
+* ``fixed`` - the master itself, the same on every card: only for a maker's well-known keys.
+* ``sp800-108-cmac`` - NIST SP 800-108r1 counter mode with AES-CMAC; label = usage, context =
+  diversification ‖ version (1 byte) ‖ length (1 byte). PINs and PUKs are digits from the same stream.
+* ``entry-badge`` - master → site key → badge key (docs/protocols/entry-badge.md); the diversification is
+  the site identifier, followed by the card's diversifier for usage ``badge``.
+
+A scheme is a function of (master's bytes, reference); :data:`SCHEMES` names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ...apdu.errors import InputError
+from ...apdu.ports import KeyRef
+from .kdf import counter_mode_cmac, digits
+
+__all__ = ["ENTRY_BADGE", "FIXED", "PIN_USAGES", "SCHEMES", "SP800_108_CMAC", "derive"]
+
+FIXED = "fixed"
+SP800_108_CMAC = "sp800-108-cmac"
+ENTRY_BADGE = "entry-badge"
+
+PIN_USAGES: Mapping[str, range] = {"piv-pin": range(6, 9), "piv-puk": range(8, 9)}
+"""Usages whose value is decimal digits, and how many they may have (SP 800-73-5 part 2 §3.2.1)."""
+
+AES_LENGTHS = (16, 24, 32)
+
+Scheme = Callable[[bytes, KeyRef], bytes]
+
+
+def derive(master: bytes, ref: KeyRef) -> bytes:
+    """The key, PIN or PUK that ``ref`` names. Raises InputError ``keyring.reference``."""
+    scheme = SCHEMES.get(ref.scheme)
+    if scheme is None:
+        raise InputError("keyring.reference", what=f"scheme {ref.scheme!r}")
+    if not 0 <= ref.version <= 0xFF:
+        raise InputError("keyring.reference", what=f"key version {ref.version}")
+    if ref.length not in PIN_USAGES.get(ref.usage, AES_LENGTHS):
+        raise InputError("keyring.reference", what=f"length {ref.length} of {ref.usage}")
+    return scheme(master, ref)
+
+
+def _fixed(master: bytes, ref: KeyRef) -> bytes:
+    if ref.length != len(master) or ref.usage in PIN_USAGES:
+        raise InputError("keyring.reference", what=f"{ref.usage} of {ref.length} bytes from a fixed key")
+    return master
+
+
+def _sp800_108_cmac(master: bytes, ref: KeyRef) -> bytes:
+    label = ref.usage.encode("ascii")
+    context = ref.diversification + bytes([ref.version, ref.length])
+    if ref.usage in PIN_USAGES:
+        return digits(master, label, context, ref.length)
+    return counter_mode_cmac(master, label, context, ref.length)
+
+
+SCHEMES: dict[str, Scheme] = {FIXED: _fixed, SP800_108_CMAC: _sp800_108_cmac}
