@@ -2,8 +2,8 @@
 
 An ``Application`` is a stateless object; its state lives in the ``Context`` that the OPEN hands it:
 non-volatile ``nv`` (private to the instance), ``clear_on_deselect`` and ``clear_on_reset`` (Java Card
-Runtime Environment §5.1), randomness, and the services of its security domain's channel. Values kept in volatile memory must be
-immutable, since a step is a pure function that works on a shallow copy.
+Runtime Environment §5.1), randomness, and the services of its security domain's channel. Values kept in
+volatile memory must be immutable, since a step is a pure function that works on a shallow copy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Storage:
 
     Every ``put`` and ``delete`` is one write of the card, and so a point where power may be lost. A write
     with ``atomic=True`` (the default) is old or new after a tear; ``atomic=False`` may leave the first bytes
-    new and the rest old, as a plain array copy does. Writes inside ``Context.transaction()`` become visible together.
+    new and the rest old, as a plain array copy does. Writes inside ``Context.transaction()``
+    become visible together.
     """
 
     def __init__(self, machine: Machine, prefix: str) -> None:

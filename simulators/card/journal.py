@@ -6,7 +6,8 @@ big-endian.
 
 Power-up is the card's own recovery: a record that was cut off is dropped (atomic), or its first bytes are
 kept over the old value (non-atomic); writes of a transaction without its commit are undone. The file is then
-written anew when it has grown to several times its content. Mode 0600; an exclusive lock keeps a second opener out.
+written anew when it has grown to several times its content. Mode 0600; an exclusive lock
+keeps a second opener out.
 """
 
 from __future__ import annotations

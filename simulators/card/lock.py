@@ -1,4 +1,4 @@
-"""An exclusive lock on an open file, held until it is closed or its process dies (flock; msvcrt on Windows)."""
+"""An exclusive lock on an open file, held until it is closed or its process dies (flock or msvcrt)."""
 
 from __future__ import annotations
 

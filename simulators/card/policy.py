@@ -19,6 +19,10 @@ class CardPolicy:
     selected and its FCI returned). ``reselect_keeps_state``: selecting the current application again keeps
     its CLEAR_ON_DESELECT memory. ``channels``: supplementary logical channels (0: CLA 01… answers 6881).
     ``no_fci_for_p2_0c``: P2 = 0C answers 9000 alone. ``chaining``: ISO command chaining is reassembled.
+
+    Not known of real My Number Cards, and so switches of its PINs: ``verified_query_answers_9000`` (an empty
+    VERIFY after a right one; else 63Cx), ``implausible_pin_counts`` (a PIN of impossible length spends a try;
+    else 6700), ``failed_verify_clears_status``, ``blocked_pin_sw`` (6984 measured, 6983 handled by some hosts).
     """
 
     name: str = "globalplatform"
@@ -28,6 +32,10 @@ class CardPolicy:
     no_fci_for_p2_0c: bool = True
     chaining: bool = True
     extended_length: bool = True
+    verified_query_answers_9000: bool = False
+    implausible_pin_counts: bool = False
+    failed_verify_clears_status: bool = True
+    blocked_pin_sw: int = 0x6984
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()
