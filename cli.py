@@ -44,7 +44,7 @@ SUBCOMMANDS: Final = {
 
 EXIT_USAGE: Final = 2
 EXIT_ABORTED: Final = 130  # 128 + SIGINT, as a shell reports it
-EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
+EXIT_BROKEN_PIPE: Final = 1
 
 
 class LazyGroup(click.Group):

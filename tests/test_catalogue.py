@@ -1,0 +1,160 @@
+"""The catalogue of errors: complete in both languages, and in step with the source, in both directions."""
+
+import ast
+import string
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tegata.apdu.errors import Entry, TegataError, catalogue
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted((ROOT / "apdu" / "catalogue").glob("*.toml"))
+SOURCES = {
+    path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
+    for top in ["apdu", "applets", "provisioning", "reader_bridge", "simulators", "cli.py"]
+    for path in ([ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py")))
+}
+
+
+def error_classes() -> dict[str, ast.ClassDef]:
+    """TegataError and everything that descends from it, by name."""
+    classes = [node for tree in SOURCES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    family: dict[str, ast.ClassDef] = {node.name: node for node in classes if node.name == "TegataError"}
+    while True:
+        found = {
+            node.name: node
+            for node in classes
+            if any(isinstance(base, ast.Name) and base.id in family for base in node.bases)
+        }
+        if found.keys() <= family.keys():
+            return family
+        family |= found
+
+
+FAMILY = error_classes()
+
+
+def literal_codes(call: ast.Call) -> list[str]:
+    """The codes that a constructor call names: its first argument or ``code=``, both arms of a choice too."""
+    given = call.args[:1] + [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    arms = [
+        arm for node in given for arm in ([node.body, node.orelse] if isinstance(node, ast.IfExp) else [node])
+    ]
+    return [
+        arm.value
+        for arm in arms
+        if isinstance(arm, ast.Constant) and isinstance(arm.value, str) and looks_like_a_code(arm.value)
+    ]
+
+
+def looks_like_a_code(text: str) -> bool:
+    group, dot, name = text.partition(".")
+    return bool(dot) and all(part.replace("_", "").isalnum() and part.islower() for part in [group, name])
+
+
+CALLS = [
+    (f"{path}:{node.lineno}", node.func.id, node, code)
+    for path, tree in SOURCES.items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FAMILY
+    for code in literal_codes(node)
+]
+
+
+def placeholders(text: str) -> set[str]:
+    return {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+
+
+def test_codes_stand_once_over_all_files() -> None:
+    codes = Counter(
+        f"{group}.{name}"
+        for path in FILES
+        for group, lines in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        for name in lines
+    )
+    assert [code for code, times in codes.items() if times > 1] == []
+    assert codes.keys() == catalogue().keys()
+
+
+def test_exit_codes_are_unique_and_leave_the_reserved_ones_alone() -> None:
+    exits = Counter(entry.exit for entry in catalogue().values())
+    assert [code for code, times in exits.items() if times > 1] == []
+    # 0 done, 2 usage, 130 stopped by the user.
+    assert [code for code in exits if code in {0, 2, 130} or not 0 <= code <= 255] == []
+
+
+@pytest.mark.parametrize("entry", catalogue().values(), ids=lambda entry: entry.code)
+def test_an_entry_speaks_both_languages(entry: Entry) -> None:
+    assert entry.en.strip() and entry.en_next.strip()
+    assert entry.ja.strip() and entry.ja_next.strip()
+    assert any(ord(letter) > 0x3000 for letter in entry.ja)
+    assert placeholders(entry.ja) | placeholders(entry.ja_next) <= placeholders(entry.en) | placeholders(
+        entry.en_next
+    )
+    assert 400 <= entry.status <= 599
+
+
+@pytest.mark.parametrize("entry", catalogue().values(), ids=lambda entry: entry.code)
+def test_an_entry_is_a_sentence(entry: Entry) -> None:
+    for text in [entry.en, entry.en_next, entry.ja, entry.ja_next]:
+        assert text.endswith((".", "。", "?", "}", ")", "?")), text
+        assert "\n" not in text
+
+
+def test_every_code_in_the_source_is_in_the_catalogue() -> None:
+    named = {f"{where}: {code}" for where, _, _, code in CALLS if code not in catalogue()}
+    named |= {
+        f"{name}.default_code: {code}"
+        for name, node in FAMILY.items()
+        for code in map(default_code, node.body)
+        if code is not None and code not in catalogue()
+    }
+    assert CALLS
+    assert named == set()
+
+
+def default_code(line: ast.stmt) -> str | None:
+    match line:
+        case ast.Assign(targets=[ast.Name("default_code")], value=ast.Constant(str(code))):
+            return code
+        case ast.AnnAssign(target=ast.Name("default_code"), value=ast.Constant(str(code))):
+            return code
+    return None
+
+
+def test_every_entry_is_used() -> None:
+    literals = {
+        node.value
+        for tree in SOURCES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert sorted(catalogue().keys() - literals) == []
+
+
+def test_every_call_fills_the_sentence_it_names() -> None:
+    """Only for classes that take the details as they are; others fill in what they know themselves."""
+    gaps = []
+    for where, name, call, code in CALLS:
+        takes_details = not any(
+            isinstance(line, ast.FunctionDef) and line.name == "__init__" for line in FAMILY[name].body
+        )
+        open_ended = any(keyword.arg is None for keyword in call.keywords)
+        if code not in catalogue() or open_ended or not (takes_details or name == "TegataError"):
+            continue
+        entry = catalogue()[code]
+        wanted = placeholders(entry.en) | placeholders(entry.en_next)
+        missing = wanted - {keyword.arg for keyword in call.keywords}
+        if missing:
+            gaps.append(f"{where}: {code} wants {', '.join(sorted(missing))}")
+    assert gaps == []
+
+
+def test_details_fill_both_languages() -> None:
+    error = TegataError("reader.unknown", reader="pcsc:X", known="pcsc:Y")
+    assert error.sentence("en") == "There is no reader called pcsc:X; known: pcsc:Y."
+    assert "pcsc:X" in error.sentence("ja") and "pcsc:Y" in error.sentence("ja")
+    assert error.exit_code == 32
