@@ -127,7 +127,10 @@ PIN_LENGTH = 8
 
 
 def padded_pin(digits: bytes) -> bytes:
-    """A PIN as the card takes it: 6 to 8 ASCII digits, FF to 8 (SP 800-73-5 part 2 §2.4.3). Raises ValueError."""
+    """A PIN as the card takes it: 6 to 8 ASCII digits, FF to 8 bytes (SP 800-73-5 part 2 §2.4.3).
+
+    Raises ValueError, without the digits.
+    """
     if not 6 <= len(digits) <= PIN_LENGTH or not digits.isdigit():
         raise ValueError("a PIV PIN has 6 to 8 digits")
     return digits.ljust(PIN_LENGTH, b"\xff")
