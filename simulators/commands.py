@@ -1,0 +1,133 @@
+"""``tegata sim``: make simulated cards, and put programs that know nothing of tegata in front of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..apdu.errors import InputError, language
+from ..reader_bridge.frames.vpcd import PORT
+from ..reader_bridge.share.vpcd import Report, parse_address
+from . import presets
+from .run import card_reader, run_with_card, serve_vpcd
+
+__all__ = ["sim"]
+
+_interface = click.option(
+    "--interface",
+    type=click.Choice(["contact", "contactless"]),
+    default="contactless",
+    show_default=True,
+    help="How the card is reached; some cards allow less without contacts.",
+)
+_trace = click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the APDUs to this file; PINs, keys and protected data are masked.",
+)
+
+_SENTENCES = {
+    Report.WAITING: {
+        "en": "No virtual reader listens at {address} yet; start pcscd with the vpcd driver (on Debian: "
+        "apt install pcscd vsmartcard-vpcd), this waits for it.",
+        "ja": "{address} に仮想リーダーがありません。vpcd ドライバー付きの pcscd を起動してください "
+        "(Debian: apt install pcscd vsmartcard-vpcd)。起動するまで待ちます。",
+    },
+    Report.INSERTED: {
+        "en": "The card is in the virtual reader at {address}.",
+        "ja": "カードを {address} の仮想リーダーに入れました。",
+    },
+    Report.REMOVED: {
+        "en": "The card was taken out of the virtual reader.",
+        "ja": "カードを仮想リーダーから取り出しました。",
+    },
+    Report.DISCONNECTED: {
+        "en": "The virtual reader went away; waiting for it.",
+        "ja": "仮想リーダーがなくなりました。戻るまで待ちます。",
+    },
+}
+_OPEN_DRIVER = {
+    "en": "Note: Debian's vpcd driver listens on every network address, so anybody who reaches this machine "
+    "can put a card into its reader; use it behind a firewall.",
+    "ja": "注意: Debian の vpcd ドライバーはすべてのネットワークアドレスで待ち受けるため、この機械に届く人は"
+    "誰でもカードを入れられます。ファイアウォールの内側で使ってください。",
+}
+
+
+class _WithPresets(click.Command):
+    """Lists the presets below the options, in their own words."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Presets"):
+            formatter.write_dl(list(presets.names().items()))
+
+
+@click.group()
+def sim() -> None:
+    """Make simulated cards and put programs in front of them.
+
+    \b
+    A card in a file, then any PC/SC program in front of it, without root, daemon or driver:
+      tegata sim new my-number-card card.sim
+      tegata sim run card.sim -- opensc-tool --name
+    A card that is thrown away afterwards:
+      tegata sim run my-number-card -- pkcs11-tool --list-objects
+    In a real pcscd with the vpcd driver:
+      tegata sim serve card.sim
+    """
+
+
+@sim.command(cls=_WithPresets)
+@click.argument("preset")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, help="Make the same card each time (for tests).")
+def new(preset: str, file: Path, seed: int | None) -> None:
+    """Make a simulated card in FILE. A file that exists is never overwritten."""
+    if file.exists():  # before the work of making keys
+        raise InputError("cardfile.exists", file=file)
+    presets.create(preset, file, seed=seed)
+    click.echo(file)
+
+
+@sim.command(cls=_WithPresets, context_settings={"allow_interspersed_args": False})
+@click.argument("card", metavar="PRESET|FILE")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
+@_interface
+@_trace
+def run(card: str, program: tuple[str, ...], interface: str, trace: Path | None) -> int:
+    """Run PROGRAM with a simulated card in its reader, as an ordinary user.
+
+    Every program that uses libpcsclite works. With a preset the card is made for this run and thrown away
+    after it; with a file, what the program does to the card stays. Options stand before PRESET|FILE.
+
+    The exit code is the program's own, or 128 and the signal that ended it.
+    """
+    return run_with_card(card, program, interface=interface, trace=trace)
+
+
+@sim.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--vpcd", default=f"127.0.0.1:{PORT}", show_default=True, metavar="HOST:PORT", help="The vpcd slot."
+)
+@_interface
+@_trace
+def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
+    """Put the card in FILE into the reader of a real pcscd, through its vpcd driver, until Ctrl-C.
+
+    The card is put in again whenever pcscd is started again. SIGUSR1 takes it out of the reader, SIGUSR2
+    puts it back.
+    """
+    host, port = parse_address(vpcd)
+    last: Report | None = None
+
+    def say(report: Report) -> None:
+        nonlocal last
+        if report is not last:  # a wait is announced once, not at each try
+            click.echo(_SENTENCES[report][language()].format(address=vpcd), err=True)
+        last = report
+
+    with card_reader(file, interface, trace) as reader:
+        click.echo(_OPEN_DRIVER[language()], err=True)
+        serve_vpcd(reader, host, port, say)
