@@ -3,6 +3,8 @@
 Floor 1 of the house: imports nothing but the standard library, ``cryptography`` and ``asn1crypto``.
 """
 
+from .atr import Atr
+from .card import Card, CardProfile
 from .command import Command, Response, Span
 from .errors import (
     CardChanged,
@@ -21,8 +23,11 @@ from .secret import Secret
 from .tlv import Tlv
 
 __all__ = [
+    "Atr",
+    "Card",
     "CardChanged",
     "CardError",
+    "CardProfile",
     "CardRemoved",
     "Command",
     "InputError",

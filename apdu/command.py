@@ -98,29 +98,10 @@ class Command:
         if len(body) == 1:
             return cls(cla, ins, p1, p2, le=body[0] or SHORT_LE_MAX)
         if body[0] != 0:
-            return cls._short(raw[:4], body)
+            return cls(cla, ins, p1, p2, *_short_body(body))
         if len(body) == 3:
             return cls(cla, ins, p1, p2, le=int.from_bytes(body[1:], "big") or EXTENDED_LE_MAX, extended=True)
-        return cls._extended(raw[:4], body)
-
-    @classmethod
-    def _short(cls, header: bytes, body: bytes) -> Command:
-        lc, rest = body[0], body[1:]
-        if len(rest) == lc:
-            return cls(*header, data=rest)
-        if len(rest) == lc + 1:
-            return cls(*header, data=rest[:-1], le=rest[-1] or SHORT_LE_MAX)
-        raise ValueError(f"Lc says {lc} data bytes, but {len(rest)} bytes follow it")
-
-    @classmethod
-    def _extended(cls, header: bytes, body: bytes) -> Command:
-        lc, rest = int.from_bytes(body[1:3], "big"), body[3:]
-        if lc and len(rest) == lc:
-            return cls(*header, data=rest, extended=True)
-        if lc and len(rest) == lc + 2:
-            le = int.from_bytes(rest[-2:], "big") or EXTENDED_LE_MAX
-            return cls(*header, data=rest[:-2], le=le, extended=True)
-        raise ValueError(f"extended Lc says {lc} data bytes, but {len(rest)} bytes follow it")
+        return cls(cla, ins, p1, p2, *_extended_body(body), extended=True)
 
     def with_(self, **changes: object) -> Command:
         """A copy with some fields changed; the secret marks stay unless they are given anew."""
@@ -182,3 +163,34 @@ def _hide(raw: bytes, spans: tuple[Span, ...]) -> str:
         for index in range(*slice(start, stop).indices(len(shown))):
             shown[index] = "**"
     return "".join(shown)
+
+
+def _short_body(body: bytes) -> tuple[bytes, int | None]:
+    """Data and Le of a short command that has data."""
+    lc, rest = body[0], body[1:]
+    if len(rest) == lc:
+        return rest, None
+    if len(rest) == lc + 1:
+        return rest[:-1], rest[-1] or SHORT_LE_MAX
+    raise ValueError(f"Lc says {lc} data bytes, but {len(rest)} bytes follow it")
+
+
+def _extended_body(body: bytes) -> tuple[bytes, int | None]:
+    """Data and Le of an extended command that has data."""
+    lc, rest = int.from_bytes(body[1:3], "big"), body[3:]
+    if lc and len(rest) == lc:
+        return rest, None
+    if lc and len(rest) == lc + 2:
+        return rest[:-2], int.from_bytes(rest[-2:], "big") or EXTENDED_LE_MAX
+    raise ValueError(f"extended Lc says {lc} data bytes, but {len(rest)} bytes follow it")
+
+
+def cut_spans(spans: tuple[Span, ...], length: int, start: int, stop: int) -> tuple[Span, ...]:
+    """The marks of ``length`` bytes, for the piece ``[start, stop)`` of them."""
+    out = []
+    for span in spans:
+        first, last, _ = slice(*span).indices(length)
+        first, last = max(first, start), min(last, stop)
+        if first < last:
+            out.append((first - start, last - start))
+    return tuple(out)

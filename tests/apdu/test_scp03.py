@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tegata.apdu import CardError, Command, MalformedResponse, Response, Secret, StatusError
 from tegata.apdu.ports import SessionKeys
 from tegata.apdu.scp03 import (
