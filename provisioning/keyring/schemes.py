@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 
 from ...apdu.errors import InputError
 from ...apdu.ports import KeyRef
+from ...applets.entry_badge import model as badge
 from .kdf import counter_mode_cmac, digits
 
 __all__ = ["ENTRY_BADGE", "FIXED", "PIN_USAGES", "SCHEMES", "SP800_108_CMAC", "derive"]
@@ -57,4 +58,23 @@ def _sp800_108_cmac(master: bytes, ref: KeyRef) -> bytes:
     return counter_mode_cmac(master, label, context, ref.length)
 
 
-SCHEMES: dict[str, Scheme] = {FIXED: _fixed, SP800_108_CMAC: _sp800_108_cmac}
+def _entry_badge(master: bytes, ref: KeyRef) -> bytes:
+    """Usages ``site`` and ``privacy`` of a 4-byte site; ``badge`` of site ‖ 16-byte diversifier."""
+    site, diversifier = ref.diversification[:4], ref.diversification[4:]
+    expected = badge.DIVERSIFIER_LENGTH if ref.usage == "badge" else 0
+    if len(site) != 4 or len(diversifier) != expected or ref.length != badge.KEY_LENGTH or not ref.version:
+        raise InputError("keyring.reference", what=f"{ref.usage} of an entry badge with these parameters")
+    number = int.from_bytes(site, "big")
+    if ref.usage == "privacy":
+        return badge.privacy_key(master, number, ref.version)
+    if ref.usage not in ("site", "badge"):
+        raise InputError("keyring.reference", what=f"usage {ref.usage!r} of an entry badge")
+    site_key = badge.site_key(master, number, ref.version)
+    return badge.badge_key(site_key, diversifier) if ref.usage == "badge" else site_key
+
+
+SCHEMES: dict[str, Scheme] = {
+    FIXED: _fixed,
+    SP800_108_CMAC: _sp800_108_cmac,
+    ENTRY_BADGE: _entry_badge,
+}
