@@ -231,6 +231,9 @@ class Application:
         """Any other command while this application is selected; plain, reassembled, channel bits cleared."""
         raise CardStatus(0x6D00)
 
+    def missed_select(self, ctx: Context) -> None:
+        """Called on the selected application when a SELECT by AID finds nothing or is refused."""
+
     def personalize(self, ctx: Context, command: Command) -> Response:
         """A plain STORE DATA handed on by the security domain (GPC 2.3.1 §7.3.2)."""
         raise CardStatus(0x6985)

@@ -281,7 +281,7 @@ class Machine:
     def _process(self, number: int, channel: Channel, command: Command) -> Response:
         if command.cla & 0x80 == 0:
             if command.ins == INS_SELECT and command.p1 == 0x04:
-                return self._select(number, channel, command)
+                return self._select_or_miss(number, channel, command)
             if command.ins == INS_MANAGE_CHANNEL:
                 return self._manage_channel(number, command)
         application, ctx = self.application(channel.selected, number)
@@ -305,6 +305,16 @@ class Machine:
         return Response(head)
 
     # selection and channels
+
+    def _select_or_miss(self, number: int, channel: Channel, command: Command) -> Response:
+        try:
+            return self._select(number, channel, command)
+        except CardStatus:
+            # A SELECT that changes nothing: the application that stays selected hears of it.
+            if self._find(self.ram.channels[number].selected) is not None:
+                application, ctx = self.application(self.ram.channels[number].selected, number)
+                application.missed_select(ctx)
+            raise
 
     def _select(self, number: int, channel: Channel, command: Command) -> Response:
         if not command.data and self.policy.bare_select_sw != 0x9000:
