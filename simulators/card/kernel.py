@@ -16,7 +16,7 @@ from typing import Any
 from ...apdu.command import Command, Response
 from .application import Application, CardStatus, Context, DomainContext, Entropy
 from .policy import CardPolicy
-from .registry import Kind, Privilege, RegistryEntry, entries, entry_key
+from .registry import Kind, LifeCycle, Privilege, RegistryEntry, entries, entry_key
 
 __all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "power_up", "step"]
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 INS_SELECT, INS_MANAGE_CHANNEL, INS_GET_RESPONSE = 0xA4, 0x70, 0xC0
 CHAINING = 0x10
 MAX_CHAINED = 65535
+OUT_OF_USE = (LifeCycle.CARD_LOCKED, LifeCycle.CARD_TERMINATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +192,15 @@ class Machine:
             channel.target = None
 
     def decrypt_for(self, entry: RegistryEntry, number: int, data: bytes) -> bytes:
-        domain = self._domain_of(entry)
-        if domain is None or self.channel_state(number, domain.aid) is None:
+        secure = self.ram.channels[number].secure
+        domain = self._find(secure[0]) if secure else None
+        # The channel of the application's own domain; for a domain, its own or the one above it.
+        if domain is None or domain.aid not in (entry.domain, entry.aid):
             raise CardStatus(0x6985)
         messaging = load_model(domain.model).secure_messaging()
         if messaging is None:
             raise CardStatus(0x6985)
         return messaging.decrypt(DomainContext(self, domain, number), data)
-
-    def _domain_of(self, entry: RegistryEntry) -> RegistryEntry | None:
-        return entry if entry.kind.is_domain else self._find(entry.domain)
 
     def _find(self, aid: bytes) -> RegistryEntry | None:
         raw = self.read(entry_key(aid), b"")
@@ -348,6 +348,8 @@ class Machine:
         if not command.data:
             return next((entry for entry in view if entry.kind is Kind.ISSUER_DOMAIN), None)
         found = [entry for entry in view if entry.selectable and entry.aid.startswith(command.data)]
+        if any(e.kind is Kind.ISSUER_DOMAIN and e.life_cycle in OUT_OF_USE for e in view):
+            found = [entry for entry in found if entry.kind is Kind.ISSUER_DOMAIN]
         if command.p2 & 0x03 != 0x02:
             exact = [entry for entry in found if entry.aid == command.data]
             return next(iter(exact or found), None)

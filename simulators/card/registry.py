@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...applets.security_domain.model import Privilege
+
 __all__ = ["Kind", "LifeCycle", "Privilege", "RegistryEntry", "entries", "entry_key"]
 
 PREFIX = "registry/"
@@ -38,27 +40,6 @@ class LifeCycle(enum.IntEnum):
     CARD_SECURED = 0x0F
     CARD_LOCKED = 0x7F
     CARD_TERMINATED = 0xFF
-
-
-class Privilege(enum.IntFlag):
-    """Privileges as a 24-bit number, first byte highest (GPC 2.3.1 table 11-7)."""
-
-    SECURITY_DOMAIN = 0x800000
-    DAP_VERIFICATION = 0xC00000
-    DELEGATED_MANAGEMENT = 0xA00000
-    CARD_LOCK = 0x100000
-    CARD_TERMINATE = 0x080000
-    CARD_RESET = 0x040000  # "default selected"
-    CVM_MANAGEMENT = 0x020000
-    TRUSTED_PATH = 0x008000
-    AUTHORIZED_MANAGEMENT = 0x004000
-    TOKEN_VERIFICATION = 0x002000
-    GLOBAL_DELETE = 0x001000
-    GLOBAL_LOCK = 0x000800
-    GLOBAL_REGISTRY = 0x000400
-    FINAL_APPLICATION = 0x000200
-    GLOBAL_SERVICE = 0x000100
-    RECEIPT_GENERATION = 0x000080
 
 
 @dataclass(frozen=True, slots=True)

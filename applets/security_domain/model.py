@@ -1,0 +1,171 @@
+"""Constants of the security domain (GPC 2.3.1 §11, Amendment D 1.1.1), and its small codecs.
+
+``dgi`` holds the codec of data groupings, ``cplc`` the one of the production life cycle data.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from ...apdu.tlv import Tlv
+
+__all__ = [
+    "AID",
+    "Ins",
+    "Install",
+    "Privilege",
+    "SSD_MODULE",
+    "SSD_PACKAGE",
+    "StatusScope",
+    "Tag",
+    "card_data",
+    "lv",
+    "parse_lv",
+]
+
+AID = bytes.fromhex("A000000151000000")
+"""The issuer security domain (GPC 2.3.1 §H.1.3)."""
+SSD_PACKAGE = bytes.fromhex("A0000001515350")
+SSD_MODULE = bytes.fromhex("A000000151535041")
+"""Package and module from which supplementary security domains are made (common practice)."""
+
+FACTORY_KVN = 0xFF
+"""Version of the key set that a card's maker leaves (GPC 2.3.1 Amd D §7.2; 01–7F are for issuers)."""
+MAX_KVN = 0x7F
+KEY_TYPE_AES = 0x88
+KCV_LENGTH = 3
+SCP03_I = 0x70
+"""Pseudo-random card challenge, R-MAC, R-ENC (GPC 2.3.1 Amd D table 5-1)."""
+
+
+class Ins(enum.IntEnum):
+    """Instructions of a security domain (GPC 2.3.1 table 11-1)."""
+
+    INITIALIZE_UPDATE = 0x50
+    EXTERNAL_AUTHENTICATE = 0x82
+    GET_DATA = 0xCA
+    PUT_KEY = 0xD8
+    STORE_DATA = 0xE2
+    DELETE = 0xE4
+    INSTALL = 0xE6
+    LOAD = 0xE8
+    SET_STATUS = 0xF0
+    GET_STATUS = 0xF2
+
+
+class Install(enum.IntEnum):
+    """P1 of INSTALL (GPC 2.3.1 table 11-40)."""
+
+    FOR_LOAD = 0x02
+    FOR_INSTALL = 0x04
+    MAKE_SELECTABLE = 0x08
+    INSTALL_AND_MAKE_SELECTABLE = 0x0C
+    FOR_EXTRADITION = 0x10
+    FOR_PERSONALIZATION = 0x20
+
+
+class StatusScope(enum.IntEnum):
+    """P1 of GET STATUS and SET STATUS (GPC 2.3.1 §11.4.2.1, §11.10.2.1)."""
+
+    ISSUER_DOMAIN = 0x80
+    APPLICATIONS = 0x40
+    PACKAGES = 0x20
+    PACKAGES_AND_MODULES = 0x10
+
+
+class Tag(enum.IntEnum):
+    """Data objects of a security domain (GPC 2.3.1 §11.3.3, §11.4.3, §H)."""
+
+    FCI = 0x6F
+    AID = 0x84
+    FCI_PROPRIETARY = 0xA5
+    MAX_COMMAND_DATA = 0x9F65
+    IIN = 0x42
+    CIN = 0x45
+    CARD_DATA = 0x66
+    CARD_RECOGNITION = 0x73
+    CAPABILITIES = 0x67
+    SEQUENCE_COUNTER = 0xC1
+    DIVERSIFICATION = 0xCF
+    KEY_INFORMATION = 0xE0
+    KEY = 0xC0
+    CPLC = 0x9F7F
+    REGISTRY_ENTRY = 0xE3
+    REGISTRY_AID = 0x4F
+    LIFE_CYCLE = 0x9F70
+    PRIVILEGES = 0xC5
+    PACKAGE = 0xC4
+    VERSION = 0xCE
+    MODULE = 0x84
+    DOMAIN = 0xCC
+    APPLICATION_PARAMETERS = 0xC9
+    KEY_ID = 0xD0
+    KEY_VERSION = 0xD2
+    LOAD_FILE = 0xC4
+
+
+class Privilege(enum.IntFlag):
+    """Privileges as a 24-bit number, first byte highest (GPC 2.3.1 table 11-7)."""
+
+    SECURITY_DOMAIN = 0x800000
+    DAP_VERIFICATION = 0xC00000
+    DELEGATED_MANAGEMENT = 0xA00000
+    CARD_LOCK = 0x100000
+    CARD_TERMINATE = 0x080000
+    CARD_RESET = 0x040000  # "default selected"
+    CVM_MANAGEMENT = 0x020000
+    TRUSTED_PATH = 0x008000
+    AUTHORIZED_MANAGEMENT = 0x004000
+    TOKEN_VERIFICATION = 0x002000
+    GLOBAL_DELETE = 0x001000
+    GLOBAL_LOCK = 0x000800
+    GLOBAL_REGISTRY = 0x000400
+    FINAL_APPLICATION = 0x000200
+    GLOBAL_SERVICE = 0x000100
+    RECEIPT_GENERATION = 0x000080
+
+
+def lv(value: bytes) -> bytes:
+    """One length byte and the value. Raises ValueError beyond 127 bytes (GPC 2.3.1 tables 11-42 ff.)."""
+    if len(value) > 0x7F:
+        raise ValueError(f"a field of INSTALL holds at most 127 bytes here, got {len(value)}")
+    return bytes((len(value),)) + value
+
+
+def parse_lv(raw: bytes, count: int) -> list[bytes]:
+    """``count`` fields of one length byte each; trailing empty fields may be missing.
+
+    Hosts leave out the last length byte of INSTALL [for personalization]. Raises ValueError.
+    """
+    fields, offset = [], 0
+    while offset < len(raw) and len(fields) < count:
+        length = raw[offset]
+        value = raw[offset + 1 : offset + 1 + length]
+        if len(value) < length:
+            raise ValueError(f"field {len(fields)} claims {length} bytes, {len(value)} are there")
+        fields.append(value)
+        offset += 1 + length
+    if offset != len(raw):
+        raise ValueError(f"{len(raw) - offset} bytes follow the last field")
+    return fields + [b""] * (count - len(fields))
+
+
+GLOBALPLATFORM_OID = bytes.fromhex("2A864886FC6B")
+
+
+def card_data(i: int = SCP03_I) -> bytes:
+    """Card data ``66`` of a GPC 2.3.1 card with SCP03 (GPC 2.3.1 §H.2)."""
+
+    def oid(*arcs: int) -> Tlv:
+        return Tlv(0x06, GLOBALPLATFORM_OID + bytes(arcs))
+
+    recognition = Tlv.build(
+        Tag.CARD_RECOGNITION,
+        (
+            oid(1),
+            Tlv.build(0x60, (oid(2, 2, 3, 1),)),
+            Tlv.build(0x63, (oid(3),)),
+            Tlv.build(0x64, (oid(4, 3, i),)),
+        ),
+    )
+    return bytes(Tlv.build(Tag.CARD_DATA, (recognition,)))

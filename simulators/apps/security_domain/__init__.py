@@ -1,0 +1,68 @@
+"""The simulated security domain: issuer's and supplementary (GPC 2.3.1 §7, §11; Amendment D 1.1.1).
+
+``channel`` opens SCP03 and carries it, ``keys`` keeps the key sets, ``content`` the registry's commands,
+``data`` reads and stores data objects and hands STORE DATA to a target of personalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from ....apdu.command import Command, Response
+from ....apdu.tlv import Tlv
+from ....applets.security_domain.model import Ins, Tag
+from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
+from ...card.registry import Kind, LifeCycle
+from . import channel, content, data, keys, status
+
+__all__ = ["SecurityDomain"]
+
+MAX_DATA = 0xFF
+
+Handler = Callable[[DomainContext, Command], Response]
+
+HANDLERS: dict[int, Handler] = {
+    Ins.INITIALIZE_UPDATE: channel.initialize_update,
+    Ins.EXTERNAL_AUTHENTICATE: channel.external_authenticate,
+    Ins.GET_DATA: data.get_data,
+    Ins.STORE_DATA: data.store_data,
+    Ins.GET_STATUS: status.get_status,
+    Ins.SET_STATUS: status.set_status,
+    Ins.INSTALL: content.install,
+    Ins.DELETE: content.delete,
+    Ins.PUT_KEY: keys.put_key,
+}
+
+
+class SecurityDomain(Application):
+    """An issuer security domain or a supplementary one; the registry entry tells which."""
+
+    model: ClassVar[str] = "security-domain"
+    _messaging: ClassVar[SecureMessaging] = channel.Scp03Messaging()
+
+    def select(self, ctx: Context, command: Command) -> Response:
+        proprietary = Tlv.build(Tag.FCI_PROPRIETARY, (Tlv(Tag.MAX_COMMAND_DATA, bytes((MAX_DATA,))),))
+        fci = Tlv.build(Tag.FCI, (Tlv(Tag.AID, ctx.aid), proprietary))
+        locked = ctx.entry.kind is Kind.ISSUER_DOMAIN and ctx.life_cycle == LifeCycle.CARD_LOCKED
+        return Response(bytes(fci), 0x6283 if locked else 0x9000)
+
+    def process(self, ctx: Context, command: Command) -> Response:
+        if not isinstance(ctx, DomainContext):
+            raise TypeError("a security domain runs with the rights of one")
+        handler = HANDLERS.get(command.ins)
+        if handler is None:
+            raise CardStatus(0x6D00)
+        if command.cla & 0x0C and command.ins != Ins.EXTERNAL_AUTHENTICATE:
+            # Secure messaging without a channel: it was never opened, or has ended.
+            raise CardStatus(0x6982)
+        if command.cla & 0x80 == 0 and command.ins not in (Ins.GET_DATA, Ins.STORE_DATA):
+            raise CardStatus(0x6E00)
+        return handler(ctx, command)
+
+    def personalize(self, ctx: Context, command: Command) -> Response:
+        """Keys of a supplementary domain, laid down by the domain above it (GPC 2.3.1 §11.11.4)."""
+        return data.personalize(ctx, command)
+
+    def secure_messaging(self) -> SecureMessaging:
+        return self._messaging

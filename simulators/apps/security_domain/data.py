@@ -1,0 +1,171 @@
+"""GET DATA and STORE DATA (GPC 2.3.1 §11.3, §11.11), and the personalisation of applications (§7.3.2)."""
+
+from __future__ import annotations
+
+from ....apdu.command import Command, Response
+from ....apdu.secret import Secret
+from ....apdu.tlv import Tlv
+from ....applets.security_domain.dgi import Dgi, read_dgis
+from ....applets.security_domain.model import KEY_TYPE_AES, Tag, card_data
+from ...card.application import CardStatus, Context, DomainContext
+from ...card.registry import LifeCycle
+from .access import require
+from .channel import diversification
+from .content import BLOCK_NUMBER
+from .keys import KEY_SIZES, KeyStore, store_set
+
+__all__ = ["get_data", "personalize", "store_data"]
+
+LAST_BLOCK, STRUCTURE, ANSWER_ALLOWED = 0x80, 0x18, 0x01
+DGI_STRUCTURE, RESERVED_STRUCTURE = 0x08, 0x18
+BLOCKS = "store-data"
+STORED = (Tag.IIN, Tag.CIN)
+MAX_STORED = 0x7F
+DGI_TEMPLATE, DGI_KEYS, DGI_KEY_VALUE = 0x0070, 0x00B9, 0x8113
+# Card capabilities (GPC 2.3.1 §H.4): SCP03 with i = 70 and AES of all sizes; privileges of applications.
+CAPABILITIES = bytes.fromhex("A00A 800103 810170 820107 8203 1E0600".replace(" ", ""))
+
+
+def get_data(ctx: DomainContext, command: Command) -> Response:
+    """One data object: whole when CLA bit 8 is set, its value alone otherwise (GPC 2.3.1 §11.3.3.1)."""
+    if command.cla & 0x0C:
+        raise CardStatus(0x6982)
+    tag = command.p1 << 8 | command.p2
+    value = _object(ctx, tag)
+    if not value:
+        raise CardStatus(0x6A88)
+    return Response(bytes(Tlv(tag, value)) if command.cla & 0x80 else value)
+
+
+def _object(ctx: DomainContext, tag: int) -> bytes:
+    store = KeyStore(ctx)
+    match tag:
+        case Tag.IIN | Tag.CIN:
+            return ctx.nv.get(f"data/{tag:x}")
+        case Tag.CARD_DATA:
+            return Tlv.parse(card_data()).value
+        case Tag.CAPABILITIES:
+            return CAPABILITIES
+        case Tag.KEY_INFORMATION:
+            return store.information()
+        case Tag.SEQUENCE_COUNTER:
+            versions = store.versions()
+            return store.sequence(versions[0]).to_bytes(3, "big") if versions else b""
+        case Tag.CPLC:
+            return ctx.card_get("cplc")
+        case Tag.DIVERSIFICATION:
+            return diversification(ctx)
+        case _:
+            return b""
+
+
+def store_data(ctx: DomainContext, command: Command) -> Response:
+    """A block for the target of personalisation, or for the domain itself.
+
+    Blocks come in order from 00; any error starts the count anew (GPC 2.3.1 §11.11.2).
+    """
+    require(ctx)
+    expected = ctx.clear_on_deselect.pop(BLOCK_NUMBER, 0)
+    if command.p2 != expected & 0xFF:
+        ctx.clear_on_deselect.pop(BLOCKS, None)
+        raise CardStatus(0x6A86)
+    last = bool(command.p1 & LAST_BLOCK)
+    target = ctx.personalization_target
+    if target is None:
+        response = _store_own(ctx, command, last=last)
+    else:
+        response = _hand_on(ctx, command, target, last=last)
+    if not last:
+        ctx.clear_on_deselect[BLOCK_NUMBER] = expected + 1
+    return response
+
+
+def _hand_on(ctx: DomainContext, command: Command, target: bytes, *, last: bool) -> Response:
+    """The complete plain command goes to the application; the session ends with the last block."""
+    application, its_context = ctx.application(target)
+    response = application.personalize(its_context, command)
+    if last:
+        ctx.personalization_target = None
+    if response.data and not command.p1 & ANSWER_ALLOWED:
+        raise CardStatus(0x6A86)
+    return response
+
+
+def _store_own(ctx: DomainContext, command: Command, *, last: bool) -> Response:
+    collected: bytes = ctx.clear_on_deselect.pop(BLOCKS, b"") + command.data
+    if not last:
+        ctx.clear_on_deselect[BLOCKS] = collected
+        return Response()
+    structure = command.p1 & STRUCTURE
+    if structure == RESERVED_STRUCTURE:
+        raise CardStatus(0x6A86)
+    if structure == DGI_STRUCTURE:
+        objects = _template(collected)
+    else:
+        objects = _objects(collected)
+    with ctx.transaction():
+        for tlv in objects:
+            if tlv.tag not in STORED or not 0 < len(tlv.value) <= MAX_STORED:
+                raise CardStatus(0x6A80)
+            ctx.nv.put(f"data/{tlv.tag:x}", tlv.value)
+    return Response()
+
+
+def _objects(raw: bytes) -> list[Tlv]:
+    try:
+        objects = Tlv.parse_all(raw)
+    except ValueError:
+        raise CardStatus(0x6A80) from None
+    if not objects:
+        raise CardStatus(0x6A80)
+    return objects
+
+
+def _template(raw: bytes) -> list[Tlv]:
+    """Data objects inside data groupings stand in the template 0070."""
+    dgis, rest = read_dgis(raw)
+    if rest or any(dgi.tag != DGI_TEMPLATE for dgi in dgis):
+        raise CardStatus(0x6A80)
+    return [tlv for dgi in dgis for tlv in _objects(dgi.value)]
+
+
+def personalize(ctx: Context, command: Command) -> Response:
+    """STORE DATA for a supplementary domain: one key set, ``00B9`` and three ``8113`` (GPC 2.3.1 §11.11.4)."""
+    if not isinstance(ctx, DomainContext) or command.p1 & STRUCTURE != DGI_STRUCTURE:
+        raise CardStatus(0x6A80)
+    begun = ctx.clear_on_reset.pop(BLOCKS, b"") if command.p2 else b""
+    collected = begun + command.data
+    if not command.p1 & LAST_BLOCK:
+        ctx.clear_on_reset[BLOCKS] = collected
+        return Response()
+    dgis, rest = read_dgis(collected)
+    if rest or [dgi.tag for dgi in dgis] != [DGI_KEYS, *3 * [DGI_KEY_VALUE]]:
+        raise CardStatus(0x6A80)
+    version, lengths, check_values = _key_descriptions(dgis[0])
+    if version in KeyStore(ctx).versions():
+        raise CardStatus(0x6A80)
+    keys = [Secret(ctx.decrypt(dgi.value)[:length]) for dgi, length in zip(dgis[1:], lengths, strict=True)]
+    store_set(ctx, version, keys, check_values)
+    if ctx.life_cycle == LifeCycle.SELECTABLE:
+        ctx.set_life_cycle(LifeCycle.PERSONALIZED)
+    return Response()
+
+
+def _key_descriptions(dgi: Dgi) -> tuple[int, list[int], list[bytes]]:
+    """Version, key lengths and check values of ENC, MAC and DEK."""
+    described = [{tlv.tag: tlv.value for tlv in _objects(entry.value)} for entry in _objects(dgi.value)]
+    versions = {entry.get(0x83, b"") for entry in described}
+    lengths = [int.from_bytes(entry.get(0x81, b""), "big") for entry in described]
+    if (
+        len(described) != 3
+        or [entry.get(0x82) for entry in described] != [b"\x01", b"\x02", b"\x03"]
+        or any(entry.get(0x80) != bytes((KEY_TYPE_AES,)) for entry in described)
+        or len(versions) != 1
+        or len(set(lengths)) != 1
+        or lengths[0] not in KEY_SIZES
+    ):
+        raise CardStatus(0x6A80)
+    version = int.from_bytes(versions.pop(), "big")
+    if not 1 <= version <= 0x7F:
+        raise CardStatus(0x6A80)
+    return version, lengths, [entry.get(0x84, b"") for entry in described]

@@ -1,0 +1,136 @@
+"""GET STATUS and SET STATUS (GPC 2.3.1 §11.4, §11.10)."""
+
+from __future__ import annotations
+
+from ....apdu.command import Command, Response
+from ....apdu.tlv import Tlv
+from ....applets.security_domain.model import StatusScope, Tag
+from ...card.application import CardStatus, DomainContext
+from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry
+from .access import authenticated, require
+
+__all__ = ["get_status", "set_status"]
+
+PAGE = 224
+"""Most bytes of one answer: with padding and R-MAC it still fits a short response."""
+CURSOR = "get-status"
+LOCKED = 0x80
+KINDS = {
+    StatusScope.ISSUER_DOMAIN: (Kind.ISSUER_DOMAIN,),
+    StatusScope.APPLICATIONS: (Kind.APPLICATION, Kind.DOMAIN),
+    StatusScope.PACKAGES: (Kind.PACKAGE,),
+    StatusScope.PACKAGES_AND_MODULES: (Kind.PACKAGE,),
+}
+# Next states that SET STATUS allows from each state of the card (GPC 2.3.1 figure 5-1).
+CARD_STATES: dict[int, tuple[int, ...]] = {
+    LifeCycle.CARD_OP_READY: (0x07, 0x0F, 0xFF),
+    LifeCycle.CARD_INITIALIZED: (0x0F, 0xFF),
+    LifeCycle.CARD_SECURED: (0x7F, 0xFF),
+    LifeCycle.CARD_LOCKED: (0x0F, 0xFF),
+    LifeCycle.CARD_TERMINATED: (),
+}
+
+
+def get_status(ctx: DomainContext, command: Command) -> Response:
+    """One page of the registry; 6310 says that P2 | 01 brings the next."""
+    if not authenticated(ctx):
+        raise CardStatus(0x6982)
+    if command.p1 not in KINDS or command.p2 & ~0x03:
+        raise CardStatus(0x6A86)
+    legacy, further = not command.p2 & 0x02, bool(command.p2 & 0x01)
+    wanted = _criterion(command.data)
+    query = (command.p1, command.p2 & 0x02, wanted)
+    kept_query, start = ctx.clear_on_deselect.pop(CURSOR, (None, 0)) if further else (query, 0)
+    if kept_query != query:
+        raise CardStatus(0x6985)
+    entries = [
+        entry
+        for entry in ctx.registry()
+        if entry.kind in KINDS[StatusScope(command.p1)]
+        and entry.aid.startswith(wanted)
+        and _visible(ctx, entry)
+    ]
+    if start >= len(entries):
+        raise CardStatus(0x6A88)
+    modules = command.p1 == StatusScope.PACKAGES_AND_MODULES
+    page, index = b"", start
+    while index < len(entries):
+        line = (_legacy if legacy else _tlv)(entries[index], modules)
+        if page and len(page) + len(line) > PAGE:
+            ctx.clear_on_deselect[CURSOR] = (query, index)
+            return Response(page, 0x6310)
+        page += line
+        index += 1
+    return Response(page)
+
+
+def _criterion(data: bytes) -> bytes:
+    """The beginning of the AIDs asked for: ``4F L AID``, possibly empty; a tag list ``5C`` is not used."""
+    try:
+        objects = {tlv.tag: tlv.value for tlv in Tlv.parse_all(data)}
+    except ValueError:
+        raise CardStatus(0x6A80) from None
+    if Tag.REGISTRY_AID not in objects:
+        raise CardStatus(0x6A80)
+    return objects[Tag.REGISTRY_AID]
+
+
+def _visible(ctx: DomainContext, entry: RegistryEntry) -> bool:
+    everything = ctx.entry.kind is Kind.ISSUER_DOMAIN or ctx.entry.privileges & Privilege.GLOBAL_REGISTRY
+    return bool(everything) or ctx.aid in (entry.aid, entry.domain)
+
+
+def _tlv(entry: RegistryEntry, modules: bool) -> bytes:
+    """``E3`` of GPC 2.3.1 table 11-36."""
+    parts = [Tlv(Tag.REGISTRY_AID, entry.aid), Tlv(Tag.LIFE_CYCLE, bytes((entry.life_cycle,)))]
+    if entry.kind is not Kind.PACKAGE:
+        parts.append(Tlv(Tag.PRIVILEGES, entry.privileges.to_bytes(3, "big")))
+        if entry.package:
+            parts.append(Tlv(Tag.PACKAGE, entry.package))
+    if entry.version:
+        parts.append(Tlv(Tag.VERSION, entry.version))
+    if modules:
+        parts += [Tlv(Tag.MODULE, aid) for aid, _ in entry.modules]
+    if entry.domain:
+        parts.append(Tlv(Tag.DOMAIN, entry.domain))
+    return bytes(Tlv.build(Tag.REGISTRY_ENTRY, parts))
+
+
+def _legacy(entry: RegistryEntry, modules: bool) -> bytes:
+    """The older form: length, AID, life cycle, first privilege byte, and modules (GPC 2.3.1 table 11-35)."""
+    line = bytes((len(entry.aid),)) + entry.aid + bytes((entry.life_cycle, entry.privileges >> 16))
+    if modules:
+        line += bytes((len(entry.modules),))
+        line += b"".join(bytes((len(aid),)) + aid for aid, _ in entry.modules)
+    return line
+
+
+def set_status(ctx: DomainContext, command: Command) -> Response:
+    """The card's life cycle, or the lock of an application or supplementary domain."""
+    require(ctx)
+    if command.p1 == StatusScope.ISSUER_DOMAIN:
+        return _set_card_state(ctx, command.p2)
+    if command.p1 not in (StatusScope.APPLICATIONS, 0x60):
+        raise CardStatus(0x6A86)
+    entry = ctx.find(command.data) if command.data else None
+    if entry is None or entry.kind in (Kind.PACKAGE, Kind.ISSUER_DOMAIN):
+        raise CardStatus(0x6A88)
+    may_lock = ctx.entry.kind is Kind.ISSUER_DOMAIN or ctx.entry.privileges & Privilege.GLOBAL_LOCK
+    if entry.domain != ctx.aid and not may_lock:
+        raise CardStatus(0x6985)
+    lock = command.p2 & LOCKED
+    ctx.put_entry(entry.with_(life_cycle=entry.life_cycle & ~LOCKED | lock))
+    return Response()
+
+
+def _set_card_state(ctx: DomainContext, state: int) -> Response:
+    issuer = next(entry for entry in ctx.registry() if entry.kind is Kind.ISSUER_DOMAIN)
+    needed = Privilege.CARD_TERMINATE if state == LifeCycle.CARD_TERMINATED else Privilege.CARD_LOCK
+    if ctx.entry.kind is not Kind.ISSUER_DOMAIN and not ctx.entry.privileges & needed:
+        raise CardStatus(0x6985)
+    if state == issuer.life_cycle:
+        return Response()
+    if state not in CARD_STATES.get(issuer.life_cycle, ()):
+        raise CardStatus(0x6985)
+    ctx.put_entry(issuer.with_(life_cycle=state))
+    return Response()
