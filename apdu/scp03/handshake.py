@@ -143,7 +143,7 @@ def accept_external_authenticate(opening: Opening, command: Command) -> Scp03Sta
     if len(command.data) != 2 * size:
         raise SecureMessagingError("EXTERNAL AUTHENTICATE has the wrong length", 0x6700)
     cryptogram, mac = command.data[:size], command.data[size:]
-    chaining = _external_authenticate_mac(opening, command.p1, cryptogram)
+    chaining = _external_authenticate_mac(opening, command.p1, cryptogram, extended=command.extended)
     if not hmac.compare_digest(chaining[:size], mac):
         raise SecureMessagingError("the MAC of EXTERNAL AUTHENTICATE is wrong")
     if not hmac.compare_digest(opening.host_cryptogram, cryptogram):
@@ -151,6 +151,10 @@ def accept_external_authenticate(opening: Opening, command: Command) -> Scp03Sta
     return Scp03State(opening.keys, command.p1, size, chaining)
 
 
-def _external_authenticate_mac(opening: Opening, level: int, cryptogram: bytes) -> bytes:
-    header = bytes((0x84, INS_EXTERNAL_AUTHENTICATE, level, 0x00, 2 * opening.mac_length))
+def _external_authenticate_mac(
+    opening: Opening, level: int, cryptogram: bytes, *, extended: bool = False
+) -> bytes:
+    # Lc in the form in which it is transmitted: some hosts send everything in the extended one.
+    lc = (2 * opening.mac_length).to_bytes(3 if extended else 1, "big")
+    header = bytes((0x84, INS_EXTERNAL_AUTHENTICATE, level, 0x00)) + lc
     return cmac(opening.keys.mac, bytes(BLOCK) + header + cryptogram)

@@ -58,7 +58,7 @@ def company_card(entropy: Callable[[int], bytes]) -> dict[str, bytes]:
 
 
 def _cplc(entropy: Callable[[int], bytes]) -> Cplc:
-    """Production data of an invented maker (0000 is nobody's fabricator code); serial and batch are random."""
+    """Production data of an invented maker (fabricator 0000); serial and batch are random."""
     made = datetime.date(2026, 1, 5)
     return Cplc(
         ic_fabricator=b"\x00\x00",

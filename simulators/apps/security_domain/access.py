@@ -1,4 +1,4 @@
-"""Who may do what in a domain: the open channel, and the check before every changing command (GPC 2.3.1 §10)."""
+"""Who may do what in a domain: the channel, and the check before every change (GPC 2.3.1 §9.1, §10)."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from ....apdu.command import Command, Response
 from ....apdu.secret import Secret
 from ....apdu.tlv import Tlv
-from ....applets.security_domain.dgi import Dgi, read_dgis
+from ....applets.security_domain.dgi import read_dgis
 from ....applets.security_domain.model import KEY_TYPE_AES, Tag, card_data
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import LifeCycle
+from ..personalization import collect
 from .access import require
 from .channel import diversification
 from .content import BLOCK_NUMBER
@@ -23,7 +24,7 @@ STORED = (Tag.IIN, Tag.CIN)
 MAX_STORED = 0x7F
 DGI_TEMPLATE, DGI_KEYS, DGI_KEY_VALUE = 0x0070, 0x00B9, 0x8113
 # Card capabilities (GPC 2.3.1 §H.4): SCP03 with i = 70 and AES of all sizes; privileges of applications.
-CAPABILITIES = bytes.fromhex("A00A 800103 810170 820107 8203 1E0600".replace(" ", ""))
+CAPABILITIES = bytes.fromhex("A00980010381017082010782031E0600")
 
 
 def get_data(ctx: DomainContext, command: Command) -> Response:
@@ -99,10 +100,7 @@ def _store_own(ctx: DomainContext, command: Command, *, last: bool) -> Response:
     structure = command.p1 & STRUCTURE
     if structure == RESERVED_STRUCTURE:
         raise CardStatus(0x6A86)
-    if structure == DGI_STRUCTURE:
-        objects = _template(collected)
-    else:
-        objects = _objects(collected)
+    objects = _template(collected) if structure == DGI_STRUCTURE else _objects(collected)
     with ctx.transaction():
         for tlv in objects:
             if tlv.tag not in STORED or not 0 < len(tlv.value) <= MAX_STORED:
@@ -130,30 +128,29 @@ def _template(raw: bytes) -> list[Tlv]:
 
 
 def personalize(ctx: Context, command: Command) -> Response:
-    """STORE DATA for a supplementary domain: one key set, ``00B9`` and three ``8113`` (GPC 2.3.1 §11.11.4)."""
-    if not isinstance(ctx, DomainContext) or command.p1 & STRUCTURE != DGI_STRUCTURE:
-        raise CardStatus(0x6A80)
-    begun = ctx.clear_on_reset.pop(BLOCKS, b"") if command.p2 else b""
-    collected = begun + command.data
-    if not command.p1 & LAST_BLOCK:
-        ctx.clear_on_reset[BLOCKS] = collected
+    """STORE DATA for a supplementary domain: one key set, ``00B9`` and 3 × ``8113`` (GPC 2.3.1 §11.11.4)."""
+    if not isinstance(ctx, DomainContext):
+        raise CardStatus(0x6985)
+    groupings = collect(ctx, command)
+    if groupings is None:
         return Response()
-    dgis, rest = read_dgis(collected)
-    if rest or [dgi.tag for dgi in dgis] != [DGI_KEYS, *3 * [DGI_KEY_VALUE]]:
+    if [tag for tag, _ in groupings] != [DGI_KEYS, *3 * [DGI_KEY_VALUE]]:
         raise CardStatus(0x6A80)
-    version, lengths, check_values = _key_descriptions(dgis[0])
+    version, lengths, check_values = _key_descriptions(groupings[0][1])
     if version in KeyStore(ctx).versions():
         raise CardStatus(0x6A80)
-    keys = [Secret(ctx.decrypt(dgi.value)[:length]) for dgi, length in zip(dgis[1:], lengths, strict=True)]
+    keys = [
+        Secret(ctx.decrypt(value)[:length]) for (_, value), length in zip(groupings[1:], lengths, strict=True)
+    ]
     store_set(ctx, version, keys, check_values)
     if ctx.life_cycle == LifeCycle.SELECTABLE:
         ctx.set_life_cycle(LifeCycle.PERSONALIZED)
     return Response()
 
 
-def _key_descriptions(dgi: Dgi) -> tuple[int, list[int], list[bytes]]:
+def _key_descriptions(raw: bytes) -> tuple[int, list[int], list[bytes]]:
     """Version, key lengths and check values of ENC, MAC and DEK."""
-    described = [{tlv.tag: tlv.value for tlv in _objects(entry.value)} for entry in _objects(dgi.value)]
+    described = [{tlv.tag: tlv.value for tlv in _objects(entry.value)} for entry in _objects(raw)]
     versions = {entry.get(0x83, b"") for entry in described}
     lengths = [int.from_bytes(entry.get(0x81, b""), "big") for entry in described]
     if (
