@@ -6,7 +6,7 @@ ValueError. Non-minimal lengths (``FF40 82 009F`` on the My Number Card) are acc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = ["Tlv", "encode_length", "parse_length", "parse_tag"]
@@ -58,19 +58,17 @@ class Tlv:
 
     @classmethod
     def parse_all(cls, raw: bytes, *, filler: bool = False) -> list[Tlv]:
-        """Read objects until the end. With ``filler``, ``00`` and ``FF`` between objects are skipped
-        (ISO/IEC 7816-4:2020 §6.3 allows them around data objects of a template)."""
-        return list(cls._iterate(raw, filler))
-
-    @classmethod
-    def _iterate(cls, raw: bytes, filler: bool) -> Iterator[Tlv]:
+        """Read objects until the end. With ``filler``, bytes ``00`` before, between and after objects are
+        skipped (ISO/IEC 7816-4:2020 §6.3: they have no meaning there)."""
+        found: list[Tlv] = []
         offset = 0
         while offset < len(raw):
-            if filler and raw[offset] in (0x00, 0xFF) and not _plausible(raw, offset):
+            if filler and raw[offset] == 0x00:
                 offset += 1
                 continue
             tlv, offset = cls.read(raw, offset)
-            yield tlv
+            found.append(tlv)
+        return found
 
     @classmethod
     def read(cls, raw: bytes, offset: int) -> tuple[Tlv, int]:
@@ -83,10 +81,13 @@ class Tlv:
 
 
 def tag_bytes(tag: int) -> bytes:
-    """The tag as it stands on the wire."""
+    """The tag as it stands on the wire. Raises ValueError for a number that no reader would take back."""
     if tag < 0:
         raise ValueError("a tag is not negative")
-    return tag.to_bytes(max(1, (tag.bit_length() + 7) // 8), "big")
+    raw = tag.to_bytes(max(1, (tag.bit_length() + 7) // 8), "big")
+    if parse_tag(raw, 0)[1] != len(raw):
+        raise ValueError(f"{tag:X} is not one BER tag")
+    return raw
 
 
 def parse_tag(raw: bytes, offset: int) -> tuple[int, int]:
@@ -129,8 +130,3 @@ def encode_length(length: int) -> bytes:
         return bytes((length,))
     body = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((0x80 | len(body),)) + body
-
-
-def _plausible(raw: bytes, offset: int) -> bool:
-    """Whether a tag beginning with FF (a real one, such as FF40) stands at ``offset``."""
-    return raw[offset] == 0xFF and offset + 1 < len(raw) and raw[offset + 1] not in (0x00, 0xFF)

@@ -1,0 +1,65 @@
+"""Status words by command and application."""
+
+from __future__ import annotations
+
+import pytest
+
+from tegata.apdu import Command, Response
+from tegata.apdu.names import aid_of, application_name, command_name
+from tegata.apdu.status import meaning, status_error
+
+
+@pytest.mark.parametrize(
+    ("sw", "command", "application", "expected"),
+    [
+        (0x9000, "", "", "done"),
+        (0x63C2, "VERIFY", "", "wrong value, 2 tries left"),
+        (0x63C2, "UPDATE BINARY", "", "counter at 2"),
+        (0x6A82, "SELECT", "", "there is no such application or file"),
+        (0x6A82, "GET DATA", "PIV", "the card holds no such data object"),
+        (0x6A82, "READ BINARY", "PIV", "there is no such file"),
+        (0x6985, "STORE DATA", "ISD", "no application waits for personalisation"),
+        (0x6985, "", "", "the conditions of use are not met"),
+        (0x6110, "", "", "16 more bytes are ready"),
+        (0x6100, "", "", "256 more bytes are ready"),
+        (0x6C08, "", "", "wrong Le, 8 bytes are there"),
+        (0x62F1, "", "", "warning, nothing was changed"),
+        (0x6F42, "", "", "the card gives no reason"),
+        (0x9001, "", "", "unknown"),
+        (0x1234, "", "", "unknown"),
+    ],
+)
+def test_meanings(sw: int, command: str, application: str, expected: str) -> None:
+    assert meaning(sw, command, application) == expected
+
+
+def test_the_error_speaks_both_languages() -> None:
+    error = status_error(Command(0x80, 0xE2), Response(sw=0x6985), "ISD")
+    assert "STORE DATA" in error.sentence("en")
+    assert "6985" in error.sentence("ja")
+    assert error.exit_code == 11
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("80E60200", "INSTALL"),
+        ("84F24000", "GET STATUS"),
+        ("00E60000", "TERMINATE"),
+        ("00A40400", "SELECT"),
+        ("80500000", "INITIALIZE UPDATE"),
+        ("00F10000", "GENERATE KEY"),
+        ("00130000", "INS 13"),
+    ],
+)
+def test_command_names(header: str, name: str) -> None:
+    assert command_name(Command.parse(bytes.fromhex(header))) == name
+
+
+def test_application_names() -> None:
+    assert application_name(bytes.fromhex("A000000308000010000100")) == "PIV"
+    assert application_name(bytes.fromhex("A00000030800001000")) == "PIV"
+    assert application_name(bytes.fromhex("F0010203040506")) == "F0010203040506"
+    assert application_name(b"") == "default application"
+    assert aid_of("jpki") == bytes.fromhex("D392F000260100000001")
+    assert aid_of("nothing") is None
