@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ...apdu.errors import InputError
 from ..card.device import seeded
@@ -40,17 +41,17 @@ def names() -> Mapping[str, str]:
     return {name: text for name, (_, text) in PRESETS.items()}
 
 
-def memory(preset: str, seed: int | None = None) -> dict[str, bytes]:
-    """The memory of a new card. ``seed`` makes it repeatable. Raises InputError ``cardfile.preset``."""
+def memory(preset: str, seed: int | None = None, **options: Any) -> dict[str, bytes]:
+    """The memory of a new card. ``seed`` makes it repeatable; ``options`` are the preset's own
+    (``user_id`` of my-number-card-with-free-space). Raises InputError ``cardfile.preset``.
+    """
     if preset not in PRESETS:
         raise InputError("cardfile.preset", preset=preset, known=", ".join(PRESETS))
     module, _, function = PRESETS[preset][0].partition(":")
-    maker: Callable[[Callable[[int], bytes]], dict[str, bytes]] = getattr(
-        import_module(f".{module}", __package__), function
-    )
-    return maker(os.urandom if seed is None else seeded(f"{preset}/{seed}".encode()))
+    maker: Callable[..., dict[str, bytes]] = getattr(import_module(f".{module}", __package__), function)
+    return maker(os.urandom if seed is None else seeded(f"{preset}/{seed}".encode()), **options)
 
 
-def create(preset: str, path: Path, seed: int | None = None) -> None:
+def create(preset: str, path: Path, seed: int | None = None, **options: Any) -> None:
     """Make a new card file. Raises InputError for an unknown preset or an existing file."""
-    FileStore.create(path, memory(preset, seed)).close()
+    FileStore.create(path, memory(preset, seed, **options)).close()

@@ -1,0 +1,49 @@
+"""Identifiers and codecs of the common application: a simple-TLV record with the card's serial (製造番号).
+
+No official APDU specification is public; the record is read by official and open clients.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["AID", "CardSerial", "Ef"]
+
+AID = bytes.fromhex("D3921000310001010100")
+RECORD_TAG = 0x01
+
+
+class Ef(enum.IntEnum):
+    """Elementary files."""
+
+    SERIAL = 0x0001
+    KEY_REFERENCE = 0x0002
+    INTERNAL_KEY = 0x0019
+    PIN = 0x001C
+    INTERNAL = 0x001E
+
+
+INTERNAL_KEY_REFERENCE = 0x99
+"""P2 of INTERNAL AUTHENTICATE: key 0019 by short id."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardSerial:
+    """Record 1: serial of the card (15 digits), municipality code (5), expiry YYYYMMDD (8)."""
+
+    serial: str
+    municipality: str
+    expiry: str
+
+    def __bytes__(self) -> bytes:
+        value = (self.serial + self.municipality + self.expiry).encode("ascii")
+        return bytes((RECORD_TAG, len(value))) + value
+
+    @classmethod
+    def parse(cls, raw: bytes) -> CardSerial:
+        """Read the record. Raises ValueError."""
+        if len(raw) != 30 or raw[:2] != b"\x01\x1c" or not raw[2:].isdigit():
+            raise ValueError("record 1 is not 01 1C and 28 digits")
+        text = raw[2:].decode("ascii")
+        return cls(text[:15], text[15:20], text[20:])
