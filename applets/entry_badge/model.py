@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -50,9 +50,14 @@ DGI_PRIVACY_KEY = 0x8200
 # Keys
 
 
+def kdf_input(label: bytes, context: bytes) -> bytes:
+    """What the CMAC of :func:`kdf` runs over, for a key ring that computes it."""
+    return b"\x00\x00\x00\x01" + LABEL + label + b"\x00" + context + b"\x00\x00\x00\x80"
+
+
 def kdf(key: bytes, label: bytes, context: bytes) -> bytes:
     """SP 800-108r1 §4.1, counter mode with AES-CMAC, for 16 bytes of output: one CMAC."""
-    return cmac(key, b"\x00\x00\x00\x01" + LABEL + label + b"\x00" + context + b"\x00\x00\x00\x80")
+    return cmac(key, kdf_input(label, context))
 
 
 def cmac(key: bytes, message: bytes) -> bytes:
@@ -88,26 +93,34 @@ def _site_version(site: int, version: int) -> bytes:
 # Token
 
 
-def seal_token(
-    privacy: bytes, slot: int, version: int, challenge: bytes, fresh: bytes, diversifier: bytes
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class TokenKeys:
+    """Encryption and MAC key of the token of one slot and version."""
+
+    enc: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
+
+
+def token_keys(privacy: bytes, slot: int, version: int) -> TokenKeys:
+    """Both keys of a token, from the privacy key."""
+    context = bytes((slot, version))
+    return TokenKeys(kdf(privacy, b"token enc", context), kdf(privacy, b"token mac", context))
+
+
+def seal_token(keys: TokenKeys, challenge: bytes, fresh: bytes, diversifier: bytes) -> bytes:
     """The diversifier as the FCI carries it; ``fresh`` is 16 random bytes used once."""
-    encrypted = _cbc_encrypt(kdf(privacy, b"token enc", bytes((slot, version))), fresh + diversifier)
-    return encrypted + _token_check(privacy, slot, version, challenge, encrypted)
+    encrypted = _cbc_encrypt(keys.enc, fresh + diversifier)
+    return encrypted + cmac(keys.mac, challenge + encrypted)[:8]
 
 
-def open_token(privacy: bytes, slot: int, version: int, challenge: bytes, token: bytes) -> bytes | None:
-    """The diversifier, or None when this privacy key did not make the token."""
+def open_token(keys: TokenKeys, challenge: bytes, token: bytes) -> bytes | None:
+    """The diversifier, or None when these keys did not make the token."""
     encrypted, check = token[:32], token[32:]
-    if len(token) != TOKEN_LENGTH:
+    if len(token) != TOKEN_LENGTH or not hmac.compare_digest(
+        check, cmac(keys.mac, challenge + encrypted)[:8]
+    ):
         return None
-    if not hmac.compare_digest(check, _token_check(privacy, slot, version, challenge, encrypted)):
-        return None
-    return _cbc_decrypt(kdf(privacy, b"token enc", bytes((slot, version))), encrypted)[16:]
-
-
-def _token_check(privacy: bytes, slot: int, version: int, challenge: bytes, encrypted: bytes) -> bytes:
-    return cmac(kdf(privacy, b"token mac", bytes((slot, version))), challenge + encrypted)[:8]
+    return _cbc_decrypt(keys.enc, encrypted)[16:]
 
 
 # FCI
@@ -166,7 +179,7 @@ def _exactly(found: Iterable[Tlv], *tags: int) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class BadgeRecord:
-    """What a door learns. Times are aware and of whole seconds; the badge is valid in [valid_from, valid_until)."""
+    """What a door learns. Times are aware, in whole seconds; valid in [valid_from, valid_until)."""
 
     badge_number: str
     site: int
@@ -235,12 +248,9 @@ def _moment(raw: bytes) -> datetime:
 class SessionKeys:
     """Keys of one authentication: the door's MAC, the badge's encryption (used once) and MAC."""
 
-    door_mac: bytes
-    badge_enc: bytes
-    badge_mac: bytes
-
-    def __repr__(self) -> str:
-        return "SessionKeys(***)"
+    door_mac: bytes = field(repr=False)
+    badge_enc: bytes = field(repr=False)
+    badge_mac: bytes = field(repr=False)
 
 
 def session_keys(
