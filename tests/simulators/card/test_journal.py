@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tegata.apdu.errors import InputError
 from tegata.simulators.card.journal import FileStore, MemoryStore
 from tegata.simulators.card.kernel import BEGIN, COMMIT, Write
