@@ -18,6 +18,7 @@ LOGOUT = 0xFF
 def verify(ctx: Context, command: Command) -> Response:
     """With data: compare. Without: the state, or tries left. P1 FF without data: log out."""
     session = Session(ctx)
+    session.pin_fresh = False
     if command.p1 not in (0x00, LOGOUT):
         raise CardStatus(0x6A86)
     if command.p2 != KeyReference.PIN:

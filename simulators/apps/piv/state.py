@@ -22,8 +22,8 @@ STRICT_CONTACTLESS, YUBICO_VERSION = 0x01, 0x02
 class Profile:
     """Switches, one byte of C9 install parameters: bit 1 and bit 2.
 
-    ``contactless_management`` (default): a contactless interface may do everything, as on most tokens; without
-    it the rules of SP 800-73-5 part 1 table 2 hold (no virtual contact interface is simulated).
+    ``contactless_management`` (default): a contactless interface may do everything, as on most tokens;
+    without it the rules of SP 800-73-5 part 1 table 2 hold (no virtual contact interface is simulated).
     ``yubico_version``: FD answers 5.2.4 and F8 a serial number; by default both are unknown instructions.
     """
 
