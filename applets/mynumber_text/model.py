@@ -16,6 +16,10 @@ from ...apdu.tlv import Tlv, parse_length, parse_tag
 __all__ = [
     "AID",
     "CHECK_NUMBER_TRIES",
+    "MAX_ATTRIBUTES_BYTES",
+    "PIN_DIGITS",
+    "PIN_NAME",
+    "PIN_RULE",
     "PIN_TRIES",
     "Attributes",
     "Ef",
@@ -30,7 +34,8 @@ __all__ = [
 ]
 
 AID = bytes.fromhex("D3921000310001010408")
-PIN_TRIES = 3
+PIN_NAME, PIN_RULE = "text application PIN (券面事項入力補助用暗証番号)", "4 digits (数字 4 桁)"
+PIN_DIGITS, PIN_TRIES = 4, 3
 CHECK_NUMBER_TRIES = 10
 BASIC_INFO_BYTES = 256
 MAX_ATTRIBUTES_BYTES = 4096
