@@ -8,10 +8,11 @@ from .card_signer import Algorithm, SignDigest, algorithm_of
 from .cms import sign_detached, verify_detached
 from .pdf import sign_pdf, verify_pdf
 from .revocation import CrlFolder, RevocationProvider, RevocationStatus
-from .trust import Anchors, Purpose, Trust
+from .trust import NO_ANCHORS, Anchors, Purpose, Trust
 from .webeid import authentication_digest, make_token, verify_token
 
 __all__ = [
+    "NO_ANCHORS",
     "Algorithm",
     "Anchors",
     "CrlFolder",

@@ -20,7 +20,7 @@ from ...apdu.errors import InputError, RequestError
 from .card_signer import run
 from .revocation import RevocationProvider, RevocationStatus
 
-__all__ = ["Anchors", "Purpose", "Trust"]
+__all__ = ["NO_ANCHORS", "Anchors", "Purpose", "Trust"]
 
 
 class Purpose(enum.Enum):
@@ -32,10 +32,9 @@ class Purpose(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Root certificates in DER form, and whether they belong to simulated cards."""
+    """Root certificates in DER form."""
 
     roots: tuple[bytes, ...] = ()
-    simulated: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Anchors:
@@ -48,6 +47,10 @@ class Anchors:
             if path.suffix.lower() in (".pem", ".crt", ".cer", ".der"):
                 roots += _certificates(path)
         return cls(tuple(roots))
+
+
+NO_ANCHORS = Anchors()
+"""Trusts nobody: the default everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

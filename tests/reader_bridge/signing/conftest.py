@@ -26,7 +26,7 @@ def client(authority: Authority) -> Holder:
 
 @pytest.fixture(scope="session")
 def trust(authority: Authority) -> Trust:
-    return Trust(Anchors((authority.der,), simulated=True), revocation_needed=False)
+    return Trust(Anchors((authority.der,)), revocation_needed=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,157 @@
+"""Registered portals: one JSON file each in a folder that the bridge's operator keeps.
+
+The *standing* says on what ground a portal may verify certificates of the JPKI (公的個人認証法 §17, §36): as
+an administrative body, as an accredited operator, through such an operator, or only in tests with
+simulated cards. A portal without standing gets a pairwise subject, never the certificate.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ...apdu.errors import InputError, RequestError, TegataError
+from ..signing.webeid import check_origin
+
+__all__ = ["Portal", "Portals", "Standing", "public_keys"]
+
+
+class Standing(enum.StrEnum):
+    """On what ground a portal may verify."""
+
+    ADMINISTRATIVE = "administrative"
+    ACCREDITED = "accredited"
+    OPERATOR = "operator"
+    TEST = "test"
+    NONE = "none"
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def _origin(value: str) -> str:
+    try:
+        check_origin(value)
+    except RequestError as error:
+        raise ValueError("an origin is scheme://host[:port]") from error
+    return value
+
+
+def _return_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.fragment or "@" in parts.netloc:
+        raise ValueError("a return address is an http(s) URL without user or fragment")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+ReturnUrl = Annotated[str, AfterValidator(_return_url)]
+
+
+class Portal(BaseModel):
+    """One registration. ``keys`` is a JWK set of public keys: for its signatures and for JWE to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    name: str = Field(min_length=1, max_length=100)
+    standing: Standing
+    origins: tuple[Origin, ...] = Field(min_length=1)
+    return_urls: tuple[ReturnUrl, ...] = Field(min_length=1)
+    keys: dict[str, Any]
+    pairwise: bool = False
+    bare_hash: bool = False
+
+    @property
+    def key_set(self) -> KeySet:
+        return KeySet.import_key_set(self.keys)  # type: ignore[arg-type]
+
+    @property
+    def gets_certificates(self) -> bool:
+        """Whether certificates may go to this portal at all."""
+        return self.standing is not Standing.NONE and not self.pairwise
+
+
+def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
+    """The public part of a JWK or JWK set in JSON; private members are dropped.
+
+    Raises InputError ``portal.file``.
+    """
+    try:
+        found = json.loads(raw)
+        keys = found if "keys" in found else {"keys": [found]}
+        if any(key.get("kty") == "oct" for key in keys["keys"]) or not keys["keys"]:
+            raise ValueError("no public key in it")
+        return dict(KeySet.import_key_set(keys).as_dict(private=False))  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+        raise InputError("portal.file", path=path, what="not a JWK or JWK set of public keys") from error
+
+
+class Portals:
+    """The registrations in a folder; read anew when asked, so that a new portal needs no restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __iter__(self) -> Iterator[Portal]:
+        for path in sorted(self.folder.glob("*.json")):
+            yield self._read(path)
+
+    def get(self, portal: str) -> Portal:
+        """Raises RequestError ``request.unknown_portal``."""
+        for found in self:
+            if found.id == portal:
+                return found
+        raise RequestError("request.unknown_portal")
+
+    def origins(self) -> frozenset[str]:
+        """The origins of all portals."""
+        return frozenset(origin for portal in self for origin in portal.origins)
+
+    def add(self, portal: Portal) -> Path:
+        """Write a new registration. Raises InputError ``portal.exists``."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.folder / f"{portal.id}.json"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(portal.model_dump_json(indent=2) + "\n")
+        except FileExistsError as error:
+            raise InputError("portal.exists", portal=portal.id, path=str(path)) from error
+        return path
+
+    @staticmethod
+    def make(**fields: Any) -> Portal:
+        """A checked registration. Raises InputError ``portal.file`` that names the first bad field."""
+        return _checked(fields, str(fields.get("id", "")))
+
+    def _read(self, path: Path) -> Portal:
+        try:
+            return _checked(json.loads(path.read_text(encoding="utf-8")), str(path))
+        except (OSError, ValueError) as error:
+            raise InputError("portal.file", path=str(path), what="it is not readable JSON") from error
+
+
+def _checked(fields: Any, path: str) -> Portal:
+    try:
+        portal = Portal.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError("portal.file", path=path, what=what) from error
+    problem: TegataError | None = None
+    for url in (*portal.origins, *portal.return_urls):
+        parts = urlsplit(url)
+        plain = parts.scheme == "http" and portal.standing is not Standing.TEST
+        if plain and parts.netloc.rpartition(":")[0] not in LOOPBACK:
+            problem = InputError("portal.file", path=path, what=f"{url} must be https")
+    if problem is not None:
+        raise problem
+    return portal

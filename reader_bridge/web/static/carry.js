@@ -1,0 +1,2 @@
+// Presses the button of the form that carries an answer back; without script the person presses it.
+document.getElementById("carry").submit();
