@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from ..apdu.errors import InputError, language
 from .roster_fields import COLUMNS, MY_NUMBER_HEADERS, Column, Fault, Reject, column_of, header_key
@@ -180,9 +181,8 @@ def _columns(headers: list[str], faults: list[Fault]) -> dict[int, Column]:
         if column in found.values():
             faults.append(Fault(1, header, "header_twice"))
         found[index] = column
-    for column in COLUMNS:
-        if column.required and column not in found.values():
-            faults.append(Fault(1, column.headers[0], "header_missing"))
+    missing = [column for column in COLUMNS if column.required and column not in found.values()]
+    faults.extend(Fault(1, column.headers[0], "header_missing") for column in missing)
     return found
 
 
@@ -193,7 +193,7 @@ def _employee(
     if len(cells) != len(headers):
         faults.append(Fault(line, "", "width", f"{len(cells)} / {len(headers)}"))
         return None
-    values = {}
+    values: dict[str, Any] = {}
     for index, column in columns.items():
         try:
             values[column.field] = _value(column, cells[index])

@@ -85,7 +85,7 @@ class Fault:
         return {"line": self.line, "column": self.column, "kind": self.kind, "message": self.sentence("en")}
 
 
-class Reject(Exception):  # noqa: N818 - an internal signal, never seen by a user
+class Reject(Exception):
     """A cell is not what its column needs."""
 
     def __init__(self, kind: str, detail: str = "") -> None:

@@ -26,14 +26,13 @@ from ...apdu.scp03.crypto import (
 from ...apdu.secret import Secret
 from .container import Header, MasterInfo, read, seal, unseal, write_private
 from .passphrase import read_passphrase
-from .schemes import AES_LENGTHS, FIXED, PIN_USAGES, derive
+from .schemes import AES_LENGTHS, BADGE_USAGES, FIXED, PIN_USAGES, derive
 
 __all__ = ["GP_DEFAULT", "FileKeyRing", "MasterInfo", "open_keyring"]
 
 GP_DEFAULT = bytes(range(0x40, 0x50))
 """The well-known test keys that makers deliver cards with (GlobalPlatform's default key set)."""
 
-BADGE_USAGES = ("badge", "site", "privacy")
 _BLOCK = 16
 _PIN_BYTES = 8
 

@@ -4,7 +4,8 @@
 * ``sp800-108-cmac`` - NIST SP 800-108r1 counter mode with AES-CMAC; label = usage, context =
   diversification ‖ version (1 byte) ‖ length (1 byte). PINs and PUKs are digits from the same stream.
 * ``entry-badge`` - master → site key → badge key (docs/protocols/entry-badge.md); the diversification is
-  the site identifier, followed by the card's diversifier for usage ``badge``.
+  the site (4 bytes), followed by the card's diversifier (16) for usage ``badge``; ``site`` and ``privacy``
+  are the keys of a site.
 
 A scheme is a function of (master's bytes, reference); :data:`SCHEMES` names them.
 """
@@ -16,18 +17,21 @@ from collections.abc import Callable, Mapping
 from ...apdu.errors import InputError
 from ...apdu.ports import KeyRef
 from ...applets.entry_badge import model as badge
+from ...applets.entry_badge import model as entry_badge
 from .kdf import counter_mode_cmac, digits
 
-__all__ = ["ENTRY_BADGE", "FIXED", "PIN_USAGES", "SCHEMES", "SP800_108_CMAC", "derive"]
+__all__ = ["BADGE_USAGES", "ENTRY_BADGE", "FIXED", "PIN_USAGES", "SCHEMES", "SP800_108_CMAC", "derive"]
 
 FIXED = "fixed"
 SP800_108_CMAC = "sp800-108-cmac"
-ENTRY_BADGE = "entry-badge"
+ENTRY_BADGE = entry_badge.SCHEME
 
 PIN_USAGES: Mapping[str, range] = {"piv-pin": range(6, 9), "piv-puk": range(8, 9)}
 """Usages whose value is decimal digits, and how many they may have (SP 800-73-5 part 2 §3.2.1)."""
 
 AES_LENGTHS = (16, 24, 32)
+BADGE_USAGES = ("badge", "site", "privacy")
+SITE_BYTES = 4
 
 Scheme = Callable[[bytes, KeyRef], bytes]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tegata.apdu import Secret
 from tegata.provisioning.keyring import FileKeyRing
 

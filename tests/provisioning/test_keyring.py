@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tegata.apdu import InputError, Secret
 from tegata.apdu.ports import KeyRef, open_keyring
 from tegata.apdu.scp03.crypto import cmac, key_check_value
@@ -335,3 +336,48 @@ def test_the_ring_opens_by_its_url(
     with pytest.raises(InputError) as caught:
         open_keyring("nonsense:x")
     assert caught.value.code == "keyring.scheme"
+
+
+def test_entry_badge_keys_are_the_chain_of_the_document(ring: FileKeyRing) -> None:
+    """master → site key → badge key, recomputed by OpenSSL's CMAC from docs/protocols/entry-badge.md."""
+
+    def chain(key: bytes, label: bytes, context: bytes) -> bytes:
+        data = b"\x00\x00\x00\x01tegata-badge/1 " + label + b"\x00" + context + b"\x00\x00\x00\x80"
+        cipher = "AES-256-CBC" if len(key) == 32 else "AES-128-CBC"
+        arguments = [
+            "mac",
+            "-cipher",
+            cipher,
+            "-macopt",
+            f"hexkey:{key.hex()}",
+            "-in",
+            "-",
+            "-binary",
+            "CMAC",
+        ]
+        return openssl(*arguments, data=data)
+
+    site, diversifier = b"\x00\x00\x00\x07", bytes(range(16))
+    site_key = chain(bytes(range(32)), b"site", site + b"\x03")
+    expected = {
+        ("site", site): site_key,
+        ("privacy", site): chain(bytes(range(32)), b"privacy", site + b"\x03"),
+        ("badge", site + diversifier): chain(site_key, b"badge", diversifier),
+    }
+    for (usage, diversification), key in expected.items():
+        ref = ring.refer(
+            "badges", scheme="entry-badge", diversification=diversification, version=3, usage=usage
+        )
+        assert ref.kcv == key_check_value(Secret(key)).hex().upper()
+        assert ring.badge_cryptogram(ref, b"challenge") == cmac(Secret(key), b"challenge")
+    for usage, diversification in [
+        ("badge", site),
+        ("site", site + diversifier),
+        ("enc", site),
+        ("site", b""),
+    ]:
+        with pytest.raises(InputError) as caught:
+            ring.refer(
+                "badges", scheme="entry-badge", diversification=diversification, version=3, usage=usage
+            )
+        assert caught.value.code == "keyring.reference"
