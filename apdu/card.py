@@ -89,6 +89,11 @@ class Card:
             self.application = application_name(command.data)
         return response
 
+    def send_raw(self, command: Command) -> Response:
+        """Send one command as it is, past the layers of answer, length and secure channel: for tools that
+        show a card's own behaviour. Raises CardRemoved and MalformedResponse."""
+        return self._channel.send(command)
+
     def expect(self, command: Command, *accepted: int) -> Response:
         """As :meth:`send`, but raises StatusError unless the status word is 9000 or one of ``accepted``."""
         response = self.send(command)

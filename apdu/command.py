@@ -109,12 +109,12 @@ class Command:
 
     def marked(self, raw: bytes) -> str:
         """Hex of ``raw`` (bytes of this command's data) with its secret spans as ``**``."""
-        return _hide(raw, self.secret)
+        return hide(raw, self.secret)
 
     def __repr__(self) -> str:
         parts = [self.header.hex(" ").upper()]
         if self.data:
-            parts.append(f"data[{len(self.data)}]={_hide(self.data, self.secret)}")
+            parts.append(f"data[{len(self.data)}]={hide(self.data, self.secret)}")
         if self.le is not None:
             parts.append(f"Le={self.le}")
         if self.extended:
@@ -157,7 +157,8 @@ class Response:
         return cls(bytes(raw[:-2]), int.from_bytes(raw[-2:], "big"))
 
 
-def _hide(raw: bytes, spans: tuple[Span, ...]) -> str:
+def hide(raw: bytes, spans: tuple[Span, ...]) -> str:
+    """Upper case hex of ``raw`` with the bytes of ``spans`` as ``**``."""
     shown = [f"{byte:02X}" for byte in raw]
     for start, stop in spans:
         for index in range(*slice(start, stop).indices(len(shown))):
