@@ -90,7 +90,7 @@ def new(preset: str, file: Path, seed: int | None) -> None:
     click.echo(file)
 
 
-@sim.command(cls=_WithPresets, context_settings={"allow_interspersed_args": False})
+@sim.command(cls=_WithPresets)
 @click.argument("card", metavar="PRESET|FILE")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
 @_interface
@@ -99,7 +99,7 @@ def run(card: str, program: tuple[str, ...], interface: str, trace: Path | None)
     """Run PROGRAM with a simulated card in its reader, as an ordinary user.
 
     Every program that uses libpcsclite works. With a preset the card is made for this run and thrown away
-    after it; with a file, what the program does to the card stays. Options stand before PRESET|FILE.
+    after it; with a file, what the program does to the card stays.
 
     The exit code is the program's own, or 128 and the signal that ended it.
     """

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from ..apdu.errors import InputError
-from ..apdu.ports import Reader, open_reader
+from ..apdu.ports import CardEvent, Link, Reader, open_reader
+from ..apdu.trace import RecordingLink
 from ..reader_bridge.share.pcsclite import SOCKET_VARIABLE, PcscliteServer
 from ..reader_bridge.share.slot import Slot
-from ..reader_bridge.share.trace import TracedReader
 from ..reader_bridge.share.vpcd import Report, VpcdClient
 from . import presets
 
@@ -37,10 +38,35 @@ def card_reader(path: Path, interface: str, trace: Path | None = None) -> Iterat
             yield reader
             return
         try:
-            file = stack.enter_context(trace.open("w", encoding="utf-8"))
+            file = stack.enter_context(trace.open("w", encoding="utf-8", buffering=1))
         except OSError as error:
             raise InputError("share.trace", path=trace, what=error.strerror or str(error)) from error
-        yield TracedReader(reader, lambda line: print(line, file=file, flush=True))
+        yield _RecordingReader(reader, file)
+
+
+class _RecordingReader:
+    """Passes everything to ``reader``; what its cards do is recorded to ``stream``."""
+
+    def __init__(self, reader: Reader, stream: TextIO) -> None:
+        self._reader = reader
+        self._stream = stream
+
+    @property
+    def name(self) -> str:
+        return self._reader.name
+
+    @property
+    def features(self) -> frozenset[str]:
+        return self._reader.features
+
+    def wait_for_card(self, timeout: float | None = None) -> Link:
+        return RecordingLink(self._reader.wait_for_card(timeout), self._stream)
+
+    def events(self, timeout: float | None = None) -> Iterator[CardEvent]:
+        return self._reader.events(timeout)
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,10 @@ def test_known_bytes() -> None:
 
 
 def test_two_controls_in_one_segment() -> None:
-    assert Decoder().feed(bytes.fromhex("0001 02 0001 04")) == [bytes([Control.RESET]), bytes([Control.GET_ATR])]
+    assert Decoder().feed(bytes.fromhex("0001 02 0001 04")) == [
+        bytes([Control.RESET]),
+        bytes([Control.GET_ATR]),
+    ]
 
 
 def test_length_cut_in_the_middle() -> None:
@@ -41,8 +46,6 @@ def test_any_cutting_yields_the_same_bodies(bodies: list[bytes], cuts: list[int]
     stream = b"".join(map(encode, bodies))
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     decoder = Decoder()
-    got = [
-        body for start, stop in zip(edges, edges[1:], strict=False) for body in decoder.feed(stream[start:stop])
-    ]
+    got = [body for start, stop in pairwise(edges) for body in decoder.feed(stream[start:stop])]
     assert got == bodies
     assert decoder.pending == 0

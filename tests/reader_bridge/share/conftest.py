@@ -88,10 +88,11 @@ class TinyReader:
         self.card.close()
 
 
-PRELUDE = """
+PRELUDE = (
+    f"NAME = {NAME!r}\n"
+    """
 import json, sys, threading, time
 from smartcard.scard import *
-NAME = "%s"
 SELECT, READ, COUNT = [0, 0xA4, 4, 0], [0, 0xB0, 0, 0, 4], [0, 0xCA, 0, 0, 0]
 def context():
     rv, ctx = SCardEstablishContext(SCARD_SCOPE_USER); assert rv == 0, hex(rv); return ctx
@@ -102,7 +103,8 @@ def card(ctx, share=SCARD_SHARE_SHARED):
 def send(handle, apdu):
     rv, answer = SCardTransmit(handle, SCARD_PCI_T1, apdu); return rv & 0xFFFFFFFF, bytes(answer).hex()
 def say(value): print(json.dumps(value), flush=True)
-""" % NAME
+"""
+)
 
 
 @dataclass

@@ -63,7 +63,11 @@ def transmit(sock: socket.socket, handle: int, command: bytes, room: int = 258) 
 
 def alive(bench: Bench) -> bool:
     with client(bench.path) as sock:
-        return transmit(sock, connected(sock), bytes.fromhex("00B0000002")) == (0, 4, bytes.fromhex("5A5A9000"))
+        return transmit(sock, connected(sock), bytes.fromhex("00B0000002")) == (
+            0,
+            4,
+            bytes.fromhex("5A5A9000"),
+        )
 
 
 def hung_up(sock: socket.socket) -> bool:
@@ -127,7 +131,14 @@ def test_unknown_reader_and_unknown_sharing_mode(bench: Bench) -> None:
         struct.pack("=II", 0, 0x77),
         struct.pack("=II", 1000, 0x12),
     ],
-    ids=["size", "no body", "transmit length", "control length", "unknown command", "body where none belongs"],
+    ids=[
+        "size",
+        "no body",
+        "transmit length",
+        "control length",
+        "unknown command",
+        "body where none belongs",
+    ],
 )
 def test_impossible_requests_end_the_connection_and_nothing_else(bench: Bench, request_bytes: bytes) -> None:
     with client(bench.path) as sock:
@@ -139,7 +150,8 @@ def test_impossible_requests_end_the_connection_and_nothing_else(bench: Bench, r
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     requests=st.lists(
-        st.tuples(st.integers(0, 0x18), st.sampled_from([0, 8, 12, 24, 28, 32, 152, 280]), st.randoms()), max_size=6
+        st.tuples(st.integers(0, 0x18), st.sampled_from([0, 8, 12, 24, 28, 32, 152, 280]), st.randoms()),
+        max_size=6,
     )
 )
 def test_garbage(bench: Bench, requests: list[tuple[int, int, object]]) -> None:

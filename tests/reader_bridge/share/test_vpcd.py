@@ -112,7 +112,9 @@ def test_taken_out_and_put_back_by_hand(driver: Driver) -> None:
     driver.accept().close()
 
 
-def test_nobody_listens_yet(tiny_reader: TinyReader, eventually: Callable[[Callable[[], bool]], None]) -> None:
+def test_nobody_listens_yet(
+    tiny_reader: TinyReader, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
     reports: list[Report] = []
