@@ -1,7 +1,7 @@
 """Which bytes of an exchange a recording must not show, known from the bytes alone.
 
-Rules by instruction: PINs (20, 21, 24, 26, 28, 2C, 32), keys and personal data (82, 86, 87, D8, E2), deciphered
-data; and by selection: answers of applications and files that hold personal data.
+Rules by instruction: PINs (20, 21, 24, 26, 28, 2C, 32), keys and personal data (82, 86, 87, D8, E2),
+deciphered data; and by selection: answers of applications and files that hold personal data.
 """
 
 from __future__ import annotations

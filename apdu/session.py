@@ -19,7 +19,7 @@ from .ports import Link
 __all__ = ["Exchange", "HandSession", "parse_hex"]
 
 # With data, these carry a PIN (ISO/IEC 7816-4:2020 §11.6) or key values (GPC 2.3.1 §11.8).
-CARRIES_SECRET = frozenset((0x20, 0x21, 0x24, 0x26, 0x28, 0x2C, 0xD8))
+CARRIES_SECRET = frozenset((0x20, 0x21, 0x24, 0x26, 0x28, 0x2C, 0x32, 0xD8))
 HELP = """\
 00A40400…        send this APDU, in hex, spaces allowed
 select NAME|AID  select an application: {names}

@@ -59,8 +59,18 @@ def test_a_cut_object_is_refused(item: Tlv, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["5F", "9F81", "9F818181", "5F8182830100", "5380", "5385000000000100", "53847FFFFFFF00", "53820100AA"]
-    + ["5301", "530100AA"],
+    [
+        "5F",
+        "9F81",
+        "9F818181",
+        "5F8182830100",
+        "5380",
+        "5385000000000100",
+        "53847FFFFFFF00",
+        "53820100AA",
+        "5301",
+        "530100AA",
+    ],
 )
 def test_lying_objects(text: str) -> None:
     with pytest.raises(ValueError):
