@@ -35,6 +35,7 @@ SUBCOMMANDS: Final = {
     "orders": Subcommand("provisioning.commands:orders", "Badges to be made: list, create, follow."),
     "badge": Subcommand("provisioning.commands:badge", "Plan, write, check and read one badge."),
     "keyring": Subcommand("provisioning.commands:keyring", "Make and keep the keys behind the badges."),
+    "ca": Subcommand("provisioning.commands:ca", "The company CA: certificates, revocation, CRL."),
     "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),
     "portal": Subcommand("reader_bridge.commands:portal", "Register the portals that may ask the bridge."),
     "readers": Subcommand("reader_bridge.commands:readers", "List card readers and what is in them."),

@@ -208,14 +208,10 @@ def _period() -> list[sa.Column[date]]:
 def _create_badges() -> None:
     op.create_table(
         "badges",
-        *(
-            _number("id"),
-            *_whose(),
-            _text("identifier", 64),
-            _number("line_id"),
-            _number("card_id"),
-            *_period(),
-        ),
+        _number("id"),
+        *_whose(),
+        *(_text("identifier", 64), _number("line_id"), _number("card_id")),
+        *_period(),
         *_state("badges", "badge"),
         *(_text("reason", 256), _moment("updated")),
         _foreign("badges", "employee", "employees", "number"),
