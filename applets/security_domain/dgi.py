@@ -46,7 +46,8 @@ def read_dgis(raw: bytes) -> tuple[list[Dgi], bytes]:
 
     Keep the rest and put the next block behind it; a rest after the last block is a fault of the sender.
     """
-    found, offset = [], 0
+    found: list[Dgi] = []
+    offset = 0
     while True:
         head = offset + 3
         if head > len(raw):

@@ -107,6 +107,7 @@ class Tag(enum.IntEnum):
 class Privilege(enum.IntFlag):
     """Privileges as a 24-bit number, first byte highest (GPC 2.3.1 table 11-7)."""
 
+    NONE = 0
     SECURITY_DOMAIN = 0x800000
     DAP_VERIFICATION = 0xC00000
     DELEGATED_MANAGEMENT = 0xA00000
@@ -137,7 +138,8 @@ def parse_lv(raw: bytes, count: int) -> list[bytes]:
 
     Hosts leave out the last length byte of INSTALL [for personalization]. Raises ValueError.
     """
-    fields, offset = [], 0
+    fields: list[bytes] = []
+    offset = 0
     while offset < len(raw) and len(fields) < count:
         length = raw[offset]
         value = raw[offset + 1 : offset + 1 + length]
