@@ -29,7 +29,7 @@ from .keyring.container import write_private
 from .ledger import Ledger
 from .ledger.certificates import ON_CRL
 
-__all__ = ["CertificateAuthority", "Subject", "new_serial"]
+__all__ = ["CompanyCa", "Subject", "new_serial"]
 
 ROOT_YEARS = 20
 ISSUING_YEARS = 10
@@ -67,7 +67,7 @@ def new_serial() -> int:
     return secrets.randbits(127) | 1 << 127
 
 
-class CertificateAuthority:
+class CompanyCa:
     """An open CA: it signs with the issuing key; the root's key is only used when the CA is made."""
 
     def __init__(
@@ -79,12 +79,10 @@ class CertificateAuthority:
         self._key = key
 
     def __repr__(self) -> str:
-        return f"CertificateAuthority({self.issuer.subject.rfc4514_string()!r})"
+        return f"CompanyCa({self.issuer.subject.rfc4514_string()!r})"
 
     @classmethod
-    def create(
-        cls, folder: Path, passphrase: Secret, *, organization: str, base_url: str
-    ) -> CertificateAuthority:
+    def create(cls, folder: Path, passphrase: Secret, *, organization: str, base_url: str) -> CompanyCa:
         """A new CA in ``folder``. ``base_url`` is where the CRL and OCSP will be found (http).
 
         Raises InputError ``input.exists`` when there is one, ``ca.refused`` for a URL that is none.
@@ -109,7 +107,7 @@ class CertificateAuthority:
         return cls(root, issuer, issuing_key, base_url)
 
     @classmethod
-    def open(cls, folder: Path, passphrase: Secret) -> CertificateAuthority:
+    def open(cls, folder: Path, passphrase: Secret) -> CompanyCa:
         """Raises InputError ``ca.missing``, or ``keyring.passphrase`` when the key does not open."""
         try:
             root = x509.load_pem_x509_certificate((folder / ROOT_CERTIFICATE).read_bytes())

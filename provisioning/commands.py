@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..apdu.errors import InputError, language
-from .ca import CertificateAuthority
+from .ca import CompanyCa
 from .keyring import FileKeyRing, read_passphrase
 from .ledger import Line, Order
 from .orders import create_order
@@ -326,7 +326,7 @@ def ca_init(organization: str, base_url: str, folder: str | None) -> None:
     """
     path = ca_folder(folder)
     with read_passphrase("Passphrase for the CA's keys", confirm=True) as passphrase:
-        CertificateAuthority.create(path, passphrase, organization=organization, base_url=base_url)
+        CompanyCa.create(path, passphrase, organization=organization, base_url=base_url)
     _say(f"The company CA is in {path}.", f"社内認証局を {path} に作りました。")
 
 
@@ -337,7 +337,7 @@ def ca_init(organization: str, base_url: str, folder: str | None) -> None:
 def ca_crl(output: Path, folder: str | None, database: str | None) -> None:
     """Write the present certificate revocation list (DER) to OUTPUT."""
     with read_passphrase("Passphrase for the CA's keys") as passphrase:
-        authority = CertificateAuthority.open(ca_folder(folder), passphrase)
+        authority = CompanyCa.open(ca_folder(folder), passphrase)
     data = authority.crl(open_ledger(database))
     try:
         output.write_bytes(data)
@@ -356,7 +356,7 @@ def ca_crl(output: Path, folder: str | None, database: str | None) -> None:
 def ca_revoke(serial: str, reason: str, folder: str | None, database: str | None) -> None:
     """Revoke the certificate with SERIAL (hex); write a new list with `tegata ca crl` afterwards."""
     with read_passphrase("Passphrase for the CA's keys") as passphrase:
-        authority = CertificateAuthority.open(ca_folder(folder), passphrase)
+        authority = CompanyCa.open(ca_folder(folder), passphrase)
     authority.revoke(open_ledger(database), _serial(serial), reason)
     _say("The certificate is revoked.", "証明書を失効させました。")
 
