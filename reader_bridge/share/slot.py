@@ -194,8 +194,8 @@ class Slot:
         """Begin a transaction, or one more level of it. SHARING_VIOLATION tells the client to ask again."""
         with self._working(number), self._changed:
             self._check_event(number)
+            self._depth = self._depth + 1 if self._owner == number else 1
             self._owner = number
-            self._depth += 1
 
     def end(self, number: int, disposition: int) -> None:
         """End a transaction, or one level of it."""
@@ -207,6 +207,8 @@ class Slot:
             if disposition != Disposition.LEAVE:
                 self._reset(spare=number)
             with self._changed:
+                if self._owner != number:  # the card went at the reset, and the transaction with it
+                    raise PcscError(Status.REMOVED_CARD)
                 self._depth -= 1
                 if self._depth == 0:
                     self._owner = None

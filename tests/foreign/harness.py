@@ -82,6 +82,18 @@ class Namespace:
             process.communicate(timeout=SECONDS)
         wait_until(lambda: not self.sees_card(), "the card's going")
 
+    def restart_daemon(self, inhabitant: subprocess.Popen[str]) -> None:
+        """End pcscd and start another one; ``inhabitant`` keeps the namespace alive meanwhile."""
+        self.daemon.terminate()
+        self.daemon.communicate(timeout=SECONDS)
+        self.daemon = inhabitant
+        self.daemon = subprocess.Popen(
+            self.command(["pcscd", "--foreground"]),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def sees_card(self) -> bool:
         return " Yes " in self.run(["opensc-tool", "-l"]).stdout
 
@@ -96,14 +108,15 @@ def pcscd_namespace() -> Iterator[Namespace]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    namespace = Namespace(daemon)
     try:
         ready = Path(f"/proc/{daemon.pid}/root/run/pcscd/pcscd.comm")
         wait_until(lambda: daemon.poll() is not None or ready.exists(), "pcscd's socket")
         assert daemon.poll() is None, daemon.communicate()[1]
-        yield Namespace(daemon)
+        yield namespace
     finally:
-        daemon.terminate()
-        daemon.communicate(timeout=SECONDS)
+        namespace.daemon.terminate()
+        namespace.daemon.communicate(timeout=SECONDS)
 
 
 @dataclass

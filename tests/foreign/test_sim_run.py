@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import subprocess
 import sys
@@ -86,6 +87,31 @@ def test_the_trace_has_no_pin(user: OrdinaryUser, card: str) -> None:
     trace = (user.home / "trace.txt").read_text()
     assert "\n0020008004********\n9000\n" in trace
     assert "31323334" not in trace
+
+
+@pytest.mark.parametrize(
+    ("interface", "atr"),
+    [("contact", "3b:e0:00:ff:81:31:fe:45:14"), ("contactless", "3b:88:80:01:00:00:41:e0:b3:81:a1:00:3b")],
+)
+def test_interfaces(user: OrdinaryUser, card: str, interface: str, atr: str) -> None:
+    done = user.run([*TEGATA, "sim", "run", card, "--interface", interface, "--", "opensc-tool", "-a"])
+    assert done.stdout.strip().lower() == atr
+
+
+def test_extended_length(user: OrdinaryUser, card: str) -> None:
+    script = """
+from smartcard.System import readers
+c = readers()[0].createConnection(); c.connect()
+c.transmit([0, 0xA4, 4, 0x0C, 10, 0xD3, 0x92, 0xF0, 0, 0x26, 1, 0, 0, 0, 1])
+c.transmit([0, 0xA4, 2, 0x0C, 2, 0, 0x0A])
+data, sw1, sw2 = c.transmit([0, 0xB0, 0, 0, 0, 0, 0])
+print(bytes(data).hex(), bytes([sw1, sw2]).hex())
+"""
+    data, sw = out(user, card, sys.executable, "-c", script).split()
+    assert sw == "9000"
+    pem = out(user, card, "pkcs15-tool", "--read-certificate", "01")
+    certificate = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    assert bytes.fromhex(data)[: len(certificate)] == certificate
 
 
 @pytest.mark.parametrize(

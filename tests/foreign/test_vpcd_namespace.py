@@ -1,4 +1,4 @@
-"""``sim serve`` itself: two daemons side by side, no daemon yet, wrong arguments."""
+"""``sim serve`` itself: two daemons side by side, one that restarts, none yet, wrong arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tegata.simulators import presets
 
-from .harness import SECONDS, TEGATA, Namespace, pcscd_namespace
+from .harness import SECONDS, TEGATA, Namespace, pcscd_namespace, wait_until
 
 pytestmark = pytest.mark.foreign
 
@@ -22,6 +22,13 @@ def test_two_daemons_side_by_side(ns: Namespace, my_number_card: Path, tmp_path:
         with other.serve(other_card):
             assert ns.run(["opensc-tool", "-a"]).stdout != other.run(["opensc-tool", "-a"]).stdout
             assert ns.run(["opensc-tool", "-n"]).stdout.strip() == "jpki"
+
+
+def test_a_daemon_that_restarts_gets_the_card_again(my_number_card: Path) -> None:
+    with pcscd_namespace() as own, own.serve(my_number_card) as served:
+        own.restart_daemon(served)
+        wait_until(own.sees_card, "the card in the new daemon's reader")
+        assert own.run(["opensc-tool", "-n"]).stdout.strip() == "jpki"
 
 
 def test_no_daemon_yet(my_number_card: Path) -> None:

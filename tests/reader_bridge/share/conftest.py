@@ -36,6 +36,7 @@ class TinyCard:
         self.threads: set[int] = set()
         self.resets = 0
         self.closed = False
+        self.lost_at_reset = False
         self._selects = 0
 
     def transmit(self, command: bytes) -> bytes:
@@ -59,6 +60,8 @@ class TinyCard:
         return b"\x6d\x00"
 
     def reset(self) -> None:
+        if self.lost_at_reset:
+            raise CardRemoved(what="a reset")
         self.resets += 1
         self._selects = 0
 

@@ -184,6 +184,24 @@ say(SCardReconnect(handle, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T1, SCARD_LEAVE_CA
     assert said == [REMOVED, REMOVED, NO_SMARTCARD, NO_SMARTCARD]
 
 
+def test_a_card_that_goes_at_the_end_of_a_transaction_takes_it_along(bench: Bench) -> None:
+    bench.card.lost_at_reset = True
+    script = """
+one = card(context())
+say(SCardBeginTransaction(one)); say(SCardEndTransaction(one, SCARD_RESET_CARD) & 0xFFFFFFFF)
+sys.stdin.readline()
+say(SCardReconnect(one, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T1, SCARD_LEAVE_CARD)[0])
+say(SCardBeginTransaction(one)); say(SCardEndTransaction(one, SCARD_LEAVE_CARD))
+two = card(context())
+say(send(two, READ)[0])
+"""
+    with bench.start(script, PCSCLITE_NO_BLOCKING="1") as process:
+        assert process.stdout is not None
+        assert [int(process.stdout.readline()), int(process.stdout.readline())] == [0, REMOVED]
+        bench.slot.insert(TinyCard())
+        assert process.communicate("\n", timeout=10)[0].split() == ["0"] * 4
+
+
 def test_faults_on_command(bench: Bench) -> None:
     bench.slot.fail_next(REMOVED)
     bench.slot.fail_next(RESET, times=2)
