@@ -7,10 +7,11 @@ The signed attributes are content type, message digest, signing time and ESS sig
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import UTC, datetime
 
-from asn1crypto import cms
-from pyhanko.sign.general import SigningError
+from asn1crypto import cms, x509
+from pyhanko.sign.general import CMSExtractionError, SigningError, extract_certificate_info
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko.sign.validation import errors as validation_errors
 from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
@@ -22,6 +23,9 @@ from .card_signer import CardSigner, SignDigest, run
 from .trust import Purpose, Trust
 
 __all__ = ["sign_detached", "sign_detached_digest", "verify_detached"]
+
+# pyHanko's warnings name the signer; a certificate of the JPKI carries a person's name and address.
+logging.getLogger("pyhanko.sign.validation").setLevel(logging.CRITICAL)
 
 ANY_USAGE = KeyUsageConstraints(key_usage=set(), extd_key_usage=None)
 """Usage is judged by Trust; pyHanko is asked for integrity only."""
@@ -83,11 +87,11 @@ def verify_detached(data: bytes, signature: bytes, trust: Trust | None, at: date
             async_validate_detached_cms(
                 data,
                 signed_data,
-                signer_validation_context=no_trust_yet(),
+                signer_validation_context=integrity_only(extract_certificate_info(signed_data).signer_cert),
                 key_usage_settings=ANY_USAGE,
             )
         )
-    except (ValueError, TypeError, validation_errors.SignatureValidationError) as error:
+    except (ValueError, TypeError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.invalid", what="it cannot be read") from error
     if not (status.intact and status.valid):
         raise RequestError("signature.invalid", what="it does not belong to these bytes")
@@ -97,6 +101,6 @@ def verify_detached(data: bytes, signature: bytes, trust: Trust | None, at: date
     return certificate
 
 
-def no_trust_yet() -> ValidationContext:
-    """A context that trusts nobody: the certificate is judged by Trust afterwards."""
-    return ValidationContext(trust_roots=[], allow_fetching=False, revocation_mode="soft-fail")
+def integrity_only(certificate: x509.Certificate) -> ValidationContext:
+    """A context that takes the certificate as given: it is judged by Trust, before or afterwards."""
+    return ValidationContext(trust_roots=[certificate], allow_fetching=False, revocation_mode="soft-fail")

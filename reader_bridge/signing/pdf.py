@@ -12,7 +12,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import SigSeedSubFilter
-from pyhanko.sign.general import SigningError
+from pyhanko.sign.general import CMSExtractionError, SigningError
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
 from pyhanko.sign.validation import errors as validation_errors
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, async_validate_pdf_signature
@@ -20,7 +20,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from ...apdu.errors import RequestError
 from .card_signer import CardSigner, SignDigest, run
-from .cms import ANY_USAGE, no_trust_yet
+from .cms import ANY_USAGE, integrity_only
 from .trust import Purpose, Trust
 
 __all__ = ["FIELD", "check_pdf", "sign_pdf", "verify_pdf"]
@@ -90,10 +90,12 @@ def _verify(signature: EmbeddedPdfSignature) -> bytes:
     try:
         status = run(
             async_validate_pdf_signature(
-                signature, signer_validation_context=no_trust_yet(), key_usage_settings=ANY_USAGE
+                signature,
+                signer_validation_context=integrity_only(signature.signer_cert),
+                key_usage_settings=ANY_USAGE,
             )
         )
-    except (PdfError, ValueError, validation_errors.SignatureValidationError) as error:
+    except (PdfError, ValueError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.invalid", what="it cannot be read") from error
     if not (status.intact and status.valid and status.docmdp_ok is not False):
         raise RequestError("signature.invalid", what="the document was changed after it")

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+
 from tegata.reader_bridge.signing import Anchors, Trust
 
 from .pki import Authority, Holder

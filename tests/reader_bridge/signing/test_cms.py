@@ -8,6 +8,7 @@ import pytest
 from asn1crypto import cms
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tegata.apdu.errors import RequestError
 from tegata.reader_bridge.signing import Trust, sign_detached, verify_detached
 from tegata.reader_bridge.signing.cms import sign_detached_digest

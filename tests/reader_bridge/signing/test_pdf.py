@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tegata.apdu.errors import RequestError
 from tegata.reader_bridge.signing import Trust, sign_pdf, verify_pdf
 

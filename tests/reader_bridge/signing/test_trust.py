@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from tegata.apdu.errors import InputError, RequestError
 from tegata.reader_bridge.signing import Anchors, CrlFolder, Purpose, Trust
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tegata.apdu.errors import RequestError
 from tegata.reader_bridge.signing import Trust, authentication_digest, make_token, verify_token
 from tegata.reader_bridge.signing.webeid import Token, check_origin, verify_signature
