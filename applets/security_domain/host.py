@@ -15,9 +15,9 @@ from ...apdu.errors import CardError, InputError, MalformedResponse
 from ...apdu.ports import KeyRef, KeyRing
 from ...apdu.scp03 import Handshake, ring_session
 from ...apdu.tlv import Tlv, encode_length
-from .cplc import Cplc
-from .dgi import Dgi, cut
 from .model import AID, KEY_TYPE_AES, Ins, Install, Privilege, StatusScope, Tag, lv
+from .model.cplc import Cplc
+from .model.dgi import Dgi, cut
 from .results import (
     CardData,
     KeyInformation,

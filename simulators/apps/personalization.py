@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...apdu.command import Command
 from ...apdu.scp03.crypto import key_check_value
 from ...apdu.secret import Secret
-from ...applets.security_domain.dgi import read_dgis
+from ...applets.security_domain.model.dgi import read_dgis
 from ..card.application import CardStatus, Context
 
 __all__ = ["collect", "decrypt_key"]

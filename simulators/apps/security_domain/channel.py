@@ -17,8 +17,8 @@ from ....apdu.scp03 import (
 )
 from ....apdu.scp03.crypto import aes_cbc_decrypt
 from ....apdu.secret import Secret
-from ....applets.security_domain.cplc import Cplc
 from ....applets.security_domain.model import SCP03_I
+from ....applets.security_domain.model.cplc import Cplc
 from ...card.application import CardStatus, DomainContext, SecureMessaging
 from .access import AUTHENTICATED, Channel
 from .keys import KeyStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ....apdu.command import Command, Response
 from ....apdu.secret import Secret
 from ....apdu.tlv import Tlv
-from ....applets.security_domain.dgi import read_dgis
 from ....applets.security_domain.model import KEY_TYPE_AES, Tag, card_data
+from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import LifeCycle
 from ..personalization import collect

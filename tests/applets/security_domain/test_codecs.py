@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tegata.apdu.errors import MalformedResponse
 from tegata.applets.security_domain import model
-from tegata.applets.security_domain.cplc import Cplc, date_code, read_date
-from tegata.applets.security_domain.dgi import Dgi, cut, read_dgis
+from tegata.applets.security_domain.model.cplc import Cplc, date_code, read_date
+from tegata.applets.security_domain.model.dgi import Dgi, cut, read_dgis
 from tegata.applets.security_domain.results import (
     CardData,
     KeyInformation,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from ...apdu.tlv import Tlv
+from ....apdu.tlv import Tlv
 
 __all__ = [
     "AID",
