@@ -103,7 +103,7 @@ def parse_roster(data: bytes, path: str = "roster") -> Roster:
     employees = [_employee(line, cells, headers, columns, faults) for line, cells in body]
     found = [(line, one) for (line, _), one in zip(body, employees, strict=True) if one]
     _duplicates(found, faults)
-    if not body:
+    if not body and not faults:
         faults.append(Fault(rows[0][0], "", "no_rows"))
     if faults:
         raise RosterError(path, faults)
