@@ -1,4 +1,4 @@
-"""The free-space ID application of the simulated card: what it answers, and that it has nothing to write with."""
+"""The free-space ID application of the simulated card: what it answers; nothing writes."""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ def test_a_damaged_hierarchy_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         hierarchy(place)
     assert caught.value.code == "simpki.damaged"
+    (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError) as caught:
-        (tmp_path / "file").write_bytes(b"")
         hierarchy(tmp_path / "file" / "sim-pki")
     assert caught.value.code == "cardfile.permission"
 
