@@ -149,6 +149,10 @@ class Response:
     def __bytes__(self) -> bytes:
         return self.data + self.sw.to_bytes(2, "big")
 
+    def __repr__(self) -> str:
+        # Answers hold personal data and decrypted keys, and errors and logs print objects.
+        return f"<Response {self.sw:04X} data[{len(self.data)}]>"
+
     @classmethod
     def parse(cls, raw: bytes) -> Response:
         """Read a response APDU. Raises ValueError for fewer than two bytes."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from .errors import TegataError
-from .ports import open_reader
+from .ports import Link, open_reader
 from .session import HandSession, parse_hex, refuse_secret
-from .trace import Trace
+from .trace import RecordingLink
 
 __all__ = ["apdu"]
 
@@ -109,11 +109,12 @@ def _session(url: str, trace: Path | None, timeout: float, raw: bool) -> Iterato
     with ExitStack() as stack:
         reader = open_reader(url)
         stack.callback(reader.close)
-        link = reader.wait_for_card(timeout)
+        link: Link = reader.wait_for_card(timeout)
         stack.callback(link.close)
-        recorder = Trace(stack.enter_context(trace.open("w", encoding="utf-8")), link) if trace else None
+        if trace is not None:
+            link = RecordingLink(link, stack.enter_context(trace.open("w", encoding="utf-8")))
         stack.enter_context(link.exclusive())
-        yield HandSession(link, simulated=_is_simulated(url), raw=raw, recorder=recorder)
+        yield HandSession(link, simulated=_is_simulated(url), raw=raw)
 
 
 def _is_simulated(url: str) -> bool:

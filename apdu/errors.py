@@ -28,6 +28,7 @@ __all__ = [
     "RequestError",
     "StatusError",
     "TegataError",
+    "Words",
     "catalogue",
     "language",
     "set_language",
@@ -89,6 +90,23 @@ def language() -> str:
     return "en"
 
 
+class Words(str):
+    """A detail in both languages: the English text, with its Japanese in ``ja``. A sentence takes the one
+    of its own language."""
+
+    __slots__ = ("ja",)
+    ja: str
+
+    def __new__(cls, en: str, ja: str) -> Words:
+        words = super().__new__(cls, en)
+        words.ja = ja
+        return words
+
+    def in_language(self, lang: str) -> str:
+        """The text in ``en`` or ``ja``."""
+        return self.ja if lang == "ja" else str(self)
+
+
 class TegataError(Exception):
     """Root of the family. ``code`` names an entry of the catalogue; ``details`` fill its sentences.
 
@@ -124,8 +142,13 @@ class TegataError(Exception):
         return self._text("_next", lang)
 
     def _text(self, suffix: str, lang: str | None) -> str:
-        template: str = getattr(self.entry, (lang or language()) + suffix)
-        return template.format_map(_Details(self.details))
+        chosen = lang or language()
+        template: str = getattr(self.entry, chosen + suffix)
+        details = {
+            name: value.in_language(chosen) if isinstance(value, Words) else value
+            for name, value in self.details.items()
+        }
+        return template.format_map(_Details(details))
 
     def __str__(self) -> str:
         return f"{self.sentence()} {self.next_step()}"

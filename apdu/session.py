@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .atr import Atr
-from .card import Card, Recorder
+from .card import Card
 from .command import Command, Response
 from .decode import describe_command, describe_response
 from .errors import InputError, MalformedResponse
@@ -61,10 +61,8 @@ class HandSession:
     """Sends what a person types. ``simulated`` says whether secrets may be typed; ``raw`` sends bytes as
     they are, without fetching answers by GET RESPONSE and without refusing malformed ones."""
 
-    def __init__(
-        self, link: Link, *, simulated: bool, raw: bool = False, recorder: Recorder | None = None
-    ) -> None:
-        self._card = Card(link, recorder=recorder)
+    def __init__(self, link: Link, *, simulated: bool, raw: bool = False) -> None:
+        self._card = Card(link)
         self._simulated = simulated
         self._raw = raw
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from .command import Command, Response, hide
-from .errors import CardError, InputError
+from .errors import CardError, InputError, TegataError
 from .masking import ALL, Masking
 from .ports import Link, LinkInfo, TransmissionProtocol
 
@@ -54,6 +54,10 @@ class Trace:
             self._write(hide(command, ((4, None),)))
             self._write(hide(answer, ALL if len(answer) < STATUS_LENGTH else ((0, -STATUS_LENGTH),)))
 
+    def unanswered(self, command: bytes) -> None:
+        """Write, as a comment, that a command got no answer: its header only."""
+        self.comment(f"NO ANSWER: {command[:4].hex().upper()}")
+
     def reset(self) -> None:
         """Write that the card was reset."""
         self._masking.reset()
@@ -83,7 +87,11 @@ class RecordingLink:
         return self._link.info
 
     def transmit(self, command: bytes) -> bytes:
-        answer = self._link.transmit(command)
+        try:
+            answer = self._link.transmit(command)
+        except TegataError:
+            self._trace.unanswered(command)
+            raise
         self._trace.record_bytes(command, answer)
         return answer
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from importlib.resources import files
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tegata.apdu import Command, Response
-from tegata.apdu.names import aid_of, application_name, command_name
-from tegata.apdu.status import meaning, status_error
+from tegata.apdu.names import GLOBALPLATFORM, INTERINDUSTRY, aid_of, application_name, command_name
+from tegata.apdu.status import meaning, status_error, words
 
 
 @pytest.mark.parametrize(
@@ -30,14 +36,40 @@ from tegata.apdu.status import meaning, status_error
     ],
 )
 def test_meanings(sw: int, command: str, application: str, expected: str) -> None:
-    assert meaning(sw, command, application) == expected
+    assert meaning(sw, command, application, lang="en") == expected
 
 
 def test_the_error_speaks_both_languages() -> None:
     error = status_error(Command(0x80, 0xE2), Response(sw=0x6985), "ISD")
     assert "STORE DATA" in error.sentence("en")
-    assert "6985" in error.sentence("ja")
+    assert "no application waits for personalisation" in error.sentence("en")
+    assert "6985: 個人化を待つアプリケーションがない" in error.sentence("ja")
     assert error.exit_code == 11
+
+
+@given(
+    st.integers(0, 0xFFFF), st.sampled_from(["", "VERIFY", "SELECT", "PUT KEY"]), st.sampled_from(["", "PIV"])
+)
+def test_every_status_word_has_words_in_both_languages(sw: int, command: str, application: str) -> None:
+    said = words(sw, command, application)
+    assert said.isascii()
+    assert said.ja
+    assert "{" not in said + said.ja
+
+
+def test_the_table_names_status_words_and_known_commands() -> None:
+    table = tomllib.loads(files("tegata.apdu").joinpath("status_words.toml").read_text(encoding="utf-8"))
+    assert set(table["command"]) <= {*INTERINDUSTRY.values(), *GLOBALPLATFORM.values()}
+    groups = [table["generic"], *table["command"].values()]
+    groups += [group for application in table["application"].values() for group in application.values()]
+    for group in groups:
+        for key, texts in group.items():
+            assert re.fullmatch(r"[69][0-9A-F]{3}|61xx|6Cxx|63Cx|unknown", key)
+            assert len(texts) == 2
+
+
+def test_answers_do_not_show_in_repr() -> None:
+    assert repr(Response(b"4111", 0x9000)) == "<Response 9000 data[4]>"
 
 
 @pytest.mark.parametrize(

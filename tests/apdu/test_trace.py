@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegata.apdu import Card, CardError, Command, InputError, Response
+from tegata.apdu import Card, CardError, CardRemoved, Command, InputError, Response
 from tegata.apdu.masking import SECRET_DATA, Masking
 from tegata.apdu.ports import Link, LinkInfo, TransmissionProtocol
 from tegata.apdu.trace import Dump, RecordingLink, ReplayLink, Trace
@@ -131,6 +131,17 @@ def test_masks_of_both_kinds_add_up() -> None:
     stream = StringIO()
     Trace(stream).record(Command(0x00, 0x20, data=b"1234"), Response(sw=0x63C2))
     assert stream.getvalue().splitlines() == ["0020000004********", "63C2"]
+
+
+def test_a_torn_exchange_is_a_comment() -> None:
+    class Torn(AnsweringLink):
+        def transmit(self, command: bytes) -> bytes:
+            raise CardRemoved(what="VERIFY")
+
+    stream = StringIO()
+    with pytest.raises(CardRemoved):
+        RecordingLink(Torn({}), stream).transmit(bytes.fromhex("002000800431323334"))
+    assert stream.getvalue().splitlines()[2:] == ["# NO ANSWER: 00200080"]
 
 
 def test_replay() -> None:
