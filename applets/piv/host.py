@@ -1,7 +1,7 @@
 """Talks to a PIV card application (SP 800-73-5 part 2).
 
-The two rules that protect the holder: no PIN try is spent without the caller's decision, and the last one only
-with ``allow_last_try``. The management key is used once and never repeated; it stays in the key ring.
+The two rules that protect the holder: no PIN try is spent without the caller's decision, and the last one
+only with ``allow_last_try``. The management key is used once and never repeated; it stays in the key ring.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ class Piv:
     def sign_digest(self, slot: int, digest: bytes, public_key: PublicKey | None = None) -> bytes:
         """Sign a SHA-256, -384 or -512 hash: ECDSA (DER) or RSA PKCS #1 v1.5, verified before it is returned.
 
-        ``public_key`` None takes the slot's certificate. The PIN, where the slot wants it, was verified before.
-        Raises CardError ``piv.object`` without a certificate and ``piv.signature`` for one that does not fit.
+        ``public_key`` None takes the slot's certificate. The PIN, where the slot wants it, was verified
+        before. Raises CardError ``piv.object`` without a certificate, ``piv.signature`` when it does not fit.
         """
         key = public_key or self._certified_key(slot)
         algorithm, data = _to_be_signed(key, digest)

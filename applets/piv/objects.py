@@ -44,7 +44,7 @@ def _join(parts: Sequence[Tlv]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FascN:
-    """Federal agency smart credential number: 40 symbols of 4 bits and odd parity (SP 800-73-5 part 1 §3.1.2)."""
+    """FASC-N: 40 symbols of 4 bits and odd parity (SP 800-73-5 part 1 §3.1.2)."""
 
     agency: str = "9999"
     system: str = "9999"
