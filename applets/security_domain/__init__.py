@@ -1,6 +1,6 @@
 """GlobalPlatform security domains: the card's own manager of applications and keys (GPC 2.3.1 §7, §11)."""
 
-from .host import Encryption, SecurityDomain
+from .host import Encryption, SecurityDomain, key_set_groupings
 from .model import AID, Privilege
 from .model.cplc import Cplc
 from .model.dgi import Dgi
@@ -18,4 +18,5 @@ __all__ = [
     "RegisteredKind",
     "SecurityDomain",
     "Selection",
+    "key_set_groupings",
 ]

@@ -30,7 +30,7 @@ from .results import (
     read_objects,
 )
 
-__all__ = ["Encryption", "SecurityDomain", "Structure"]
+__all__ = ["Encryption", "SecurityDomain", "Structure", "key_set_groupings"]
 
 MORE_DATA, NOT_FOUND, WRONG_P1_P2, CARD_LOCKED = 0x6310, 0x6A88, 0x6A86, 0x6283
 MAX_PAGES = 64
@@ -39,6 +39,8 @@ LAST_BLOCK = 0x80
 ALL_THREE_KEYS = 0x81
 FIRST, NEXT = 0x02, 0x03
 FULL_LEVEL = 0x33
+KEY_USAGE = {1: 0x38, 2: 0x34, 3: 0x48}
+"""Usage of K-ENC, K-MAC and K-DEK: encryption and MAC both ways, data decipherment (GPC 2.3.1 §11.1.9)."""
 
 
 class Structure(enum.IntEnum):
@@ -309,6 +311,29 @@ class SecurityDomain:
         """DELETE a key set by its version; ``last`` allows the only one. StatusError 6A88: not there."""
         data = bytes(Tlv(Tag.KEY_VERSION, bytes((version,))))
         self.card.expect(Command(0x80, Ins.DELETE, 0x00, 0x01 if last else 0x00, data, le=256))
+
+
+def key_set_groupings(
+    version: int, ring: KeyRing, enc: KeyRef, mac: KeyRef, dek: KeyRef, *, current_dek: KeyRef
+) -> list[Dgi]:
+    """The first key set of a supplementary domain, for :meth:`SecurityDomain.store_data` to it.
+
+    ``00B9`` describes the keys, three ``8113`` carry them under ``current_dek`` of the domain above
+    (GPC 2.3.1 §11.11.4).
+    """
+    described, values = b"", []
+    for kid, key in enumerate((enc, mac, dek), start=1):
+        description = (
+            Tlv(0x95, bytes((KEY_USAGE[kid],))),
+            Tlv(0x80, bytes((KEY_TYPE_AES,))),
+            Tlv(0x81, bytes((key.length,))),
+            Tlv(0x82, bytes((kid,))),
+            Tlv(0x83, bytes((version,))),
+            Tlv(0x84, ring.kcv(key)),
+        )
+        described += bytes(Tlv.build(0xB9, description))
+        values.append(Dgi(0x8113, ring.wrap_for_put_key(current_dek, key), secret=True))
+    return [Dgi(0x00B9, described), *values]
 
 
 def _privileges(privileges: Privilege) -> bytes:

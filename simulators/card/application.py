@@ -221,7 +221,10 @@ class Application:
     reselect_keeps_state: ClassVar[bool] = False
 
     def install(self, ctx: Context, parameters: bytes) -> None:
-        """Called once by INSTALL [for install] with the C9 parameters. Raise CardStatus to refuse."""
+        """Called once by INSTALL [for install] with the C9 parameters, inside its transaction.
+
+        Raise CardStatus to refuse: nothing of the instance is left then.
+        """
 
     def select(self, ctx: Context, command: Command) -> Response:
         """Called on SELECT by AID; returns the FCI. Raise CardStatus to refuse the selection."""

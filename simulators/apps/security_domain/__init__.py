@@ -14,11 +14,23 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
 from ...card.registry import Kind, LifeCycle
-from . import channel, content, data, keys, status
+from . import access, channel, content, data, keys, status
 
 __all__ = ["SecurityDomain"]
 
 MAX_DATA = 0xFF
+
+# What a card that is locked or terminated still does (GPC 2.3.1 table 11-2).
+IN_USE_ANYWAY: dict[int, tuple[int, ...]] = {
+    LifeCycle.CARD_LOCKED: (
+        Ins.INITIALIZE_UPDATE,
+        Ins.EXTERNAL_AUTHENTICATE,
+        Ins.GET_DATA,
+        Ins.GET_STATUS,
+        Ins.SET_STATUS,
+    ),
+    LifeCycle.CARD_TERMINATED: (Ins.GET_DATA,),
+}
 
 Handler = Callable[[DomainContext, Command], Response]
 
@@ -58,6 +70,8 @@ class SecurityDomain(Application):
             raise CardStatus(0x6982)
         if command.cla & 0x80 == 0 and command.ins not in (Ins.GET_DATA, Ins.STORE_DATA):
             raise CardStatus(0x6E00)
+        if command.ins not in IN_USE_ANYWAY.get(access.card_state(ctx), HANDLERS):
+            raise CardStatus(0x6985)
         return handler(ctx, command)
 
     def personalize(self, ctx: Context, command: Command) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ....apdu.scp03 import Scp03State
 from ....apdu.secret import Secret
 from ...card.application import CardStatus, DomainContext
-from ...card.registry import Kind, LifeCycle, Privilege
+from ...card.registry import Kind, Privilege
 
 __all__ = [
     "AUTHENTICATED",
@@ -47,11 +47,9 @@ def require(ctx: DomainContext, level: int = C_MAC) -> None:
 
 
 def require_management(ctx: DomainContext) -> None:
-    """Content may be changed by the issuer's domain or one with Authorized Management, on a card that is
-    neither locked nor terminated (GPC 2.3.1 §5.1, §9.1.3). Raises CardStatus 6982 or 6985."""
+    """Content is changed by the issuer's domain or one with Authorized Management (GPC 2.3.1 §9.1.3).
+    Raises CardStatus 6982 or 6985."""
     require(ctx)
-    if card_state(ctx) in (LifeCycle.CARD_LOCKED, LifeCycle.CARD_TERMINATED):
-        raise CardStatus(0x6985)
     manages = ctx.entry.privileges & Privilege.AUTHORIZED_MANAGEMENT
     if ctx.entry.kind is not Kind.ISSUER_DOMAIN and not manages:
         raise CardStatus(0x6985)

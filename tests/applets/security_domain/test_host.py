@@ -7,12 +7,13 @@ from tegata.apdu.errors import CardError, InputError, MalformedResponse, StatusE
 from tegata.applets.entry_badge import model as entry_badge
 from tegata.applets.piv import model as piv
 from tegata.applets.security_domain import model
-from tegata.applets.security_domain.host import SecurityDomain
+from tegata.applets.security_domain.host import Encryption, SecurityDomain, key_set_groupings
 from tegata.applets.security_domain.results import KeyInformation, RegisteredKind
 from tegata.provisioning.keyring import FileKeyRing
 
 from .conftest import CountingLink, KeySet
 
+SSD = bytes.fromhex("F0746567617461AA")
 LEVELS = (0x01, 0x03, 0x11, 0x13, 0x33)
 
 
@@ -195,6 +196,56 @@ def test_a_card_that_lies_about_lengths(
     link.answers = {ins: bytes(Response(bytes.fromhex(answer)))}  # type: ignore[attr-defined]
     with pytest.raises(MalformedResponse):
         domain.cplc() if ins == 0xCA else domain.initialize_update()
+
+
+def test_a_registry_without_end(
+    domain: SecurityDomain, link: CountingLink, ring: FileKeyRing, factory: KeySet
+) -> None:
+    domain.open(ring, *factory.refs, level=0x01)
+    link.__class__ = LyingLink
+    link.answers = {0xF2: bytes.fromhex("E3074F019F9F7001016310")}  # type: ignore[attr-defined]
+    before = len(link.sent)
+    with pytest.raises(MalformedResponse):
+        domain.registry()
+    assert len(link.sent) - before <= 64
+
+
+@pytest.mark.parametrize("length", [16, 24, 32])
+def test_a_supplementary_domain_owns_applications_and_keys(
+    domain: SecurityDomain, link: CountingLink, ring: FileKeyRing, factory: KeySet, length: int
+) -> None:
+    own = KeySet(ring, "badges", 0x20, length)
+    domain.open(ring, *factory.refs)
+    domain.install(model.SSD_PACKAGE, model.SSD_MODULE, SSD, privileges=model.Privilege.SECURITY_DOMAIN)
+    domain.install_for_personalization(SSD)
+    domain.store_data(
+        key_set_groupings(0x20, ring, own.enc, own.mac, own.dek, current_dek=factory.dek),
+        encryption=Encryption.ALL,
+    )
+    domain.install(piv.PACKAGE_AID, piv.MODULE_AID, piv.INSTANCE_AID)
+    domain.extradite(piv.INSTANCE_AID, SSD)
+    with pytest.raises(StatusError) as caught:
+        domain.install_for_personalization(piv.INSTANCE_AID)
+    assert caught.value.sw == 0x6985
+    lower = SecurityDomain(domain.card, SSD)
+    assert lower.select().aid == SSD
+    assert lower.key_information()[0] == KeyInformation(1, 0x20, 0x88, length)
+    lower.open(ring, *own.refs)
+    assert [entry.aid for entry in lower.registry()] == [SSD, piv.INSTANCE_AID]
+    lower.install_for_personalization(piv.INSTANCE_AID)
+
+
+def test_a_terminated_card_only_tells_who_it_was(
+    domain: SecurityDomain, ring: FileKeyRing, factory: KeySet
+) -> None:
+    domain.open(ring, *factory.refs)
+    domain.set_card_state(0xFF)
+    domain.card.reset()
+    domain.select()
+    assert domain.cplc() is not None
+    with pytest.raises(StatusError) as caught:
+        domain.initialize_update()
+    assert caught.value.sw == 0x6985
 
 
 def test_pages_of_the_registry_end(domain: SecurityDomain, ring: FileKeyRing, factory: KeySet) -> None:
