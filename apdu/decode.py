@@ -1,4 +1,7 @@
-"""Says in one line what a command asks and what an answer says. PINs and keys are never shown."""
+"""Says in one line what a command asks and what an answer says, in the English of the standards.
+
+PINs and keys are never shown.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,8 @@ def describe_command(command: Command) -> str:
 
 def describe_response(command: Command, response: Response, application: str = "") -> str:
     """One line: status word, its meaning for ``command``, and how many bytes came."""
-    text = f"{response.sw:04X} {meaning(response.sw, command_name(command), application)}"
+    said = meaning(response.sw, command_name(command), application, lang="en")
+    text = f"{response.sw:04X} {said}"
     if not response.data:
         return text
     unit = "byte" if len(response.data) == 1 else "bytes"

@@ -1,16 +1,14 @@
-"""Shared by the tests of apdu: sentences are in English, whatever the locale of the machine."""
+"""Shared by the tests of apdu: sentences are in English, and a busy machine may take its time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
+from hypothesis import settings
 
-from tegata.apdu.errors import set_language
+settings.register_profile("tegata", deadline=None)
+settings.load_profile("tegata")
 
 
 @pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    set_language("en")
-    yield
-    set_language(None)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
