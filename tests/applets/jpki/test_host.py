@@ -22,7 +22,6 @@ from tegata.apdu import (
     StatusError,
 )
 from tegata.apdu.card import Card
-from tegata.apdu.ports import LinkInfo, TransmissionProtocol
 from tegata.applets.jpki.host import Jpki, JpkiKey
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.link import SimulatedLink

@@ -22,7 +22,8 @@ from tegata.simulators.link import SimulatedLink
 
 EXAMPLE = bytes.fromhex(
     "ff2062 df2108 000e 0020 0056 0061 df220f e8a9a6e9a893e38080e88ab1e5ad90"
-    "df2333 e69db1e4baace983bde58d83e4bba3e794b0e58cbae99c9ee3818ce996a2efbc91e4b881e79baeefbc92e795aaefbc93e58fb7"
+    "df2333 e69db1e4baace983bde58d83e4bba3e794b0e58cbae99c9ee3818ce996a2"
+    "efbc91e4b881e79baeefbc92e795aaefbc93e58fb7"
     "df2408 3139393030343031 df2501 32"
 )
 HANAKO = Attributes("試験\u3000花子", "東京都千代田区霞が関１丁目２番３号", date(1990, 4, 1), "2")
