@@ -30,7 +30,7 @@ PIN_USAGES: Mapping[str, range] = {"piv-pin": range(6, 9), "piv-puk": range(8, 9
 """Usages whose value is decimal digits, and how many they may have (SP 800-73-5 part 2 §3.2.1)."""
 
 AES_LENGTHS = (16, 24, 32)
-BADGE_USAGES = ("badge", "site", "privacy")
+BADGE_USAGES = ("badge", "site", "privacy", "binding")
 SITE_BYTES = 4
 
 Scheme = Callable[[bytes, KeyRef], bytes]
