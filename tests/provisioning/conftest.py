@@ -7,6 +7,7 @@ import pytest
 
 from tegata.apdu import Secret
 from tegata.provisioning.keyring import FileKeyRing
+from tegata.provisioning.ledger import Ledger
 
 PASSPHRASE = b"correct horse battery staple"
 
@@ -23,3 +24,10 @@ def ring(tmp_path: Path, passphrase: Secret) -> Iterator[FileKeyRing]:
     ring.import_default()
     yield ring
     ring.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    yield ledger
+    ledger.close()
