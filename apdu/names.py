@@ -94,6 +94,7 @@ APPLICATIONS: Mapping[bytes, str] = MappingProxyType(
             "A0000006472F0001": "FIDO",
             "A0000000871002": "USIM",
             "325041592E5359532E4444463031": "PPSE",
+            "F05445474154412D4944": "free-space ID",
         }.items()
     }
 )

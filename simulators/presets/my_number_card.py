@@ -69,17 +69,25 @@ RECOGNITION = Tlv.build(
 """Card recognition data (GPC 2.3.1 H.2): the marks of a GlobalPlatform card."""
 
 
-def my_number_card(entropy: Entropy) -> Memory:
-    """The memory of a new card of a new person."""
-    maker = _Maker(entropy, hierarchy(), invent(entropy), datetime.now(UTC).replace(microsecond=0))
-    return maker.card()
+def my_number_card(entropy: Entropy, *, issued: datetime | None = None) -> Memory:
+    """The memory of a new card of a new person.
+
+    ``issued``: when its certificates begin, with a time zone; six years ago makes a card whose certificates
+    have ended. Without it they begin an hour ago, so that a host whose clock is a little late believes them.
+    """
+    start = (issued or datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0)
+    return _Maker(entropy, hierarchy(), invent(entropy), start).card()
 
 
 def my_number_card_with_free_space(
-    entropy: Entropy, *, user_id: bytes | None = None, issuer: str = FREE_SPACE_ISSUER
+    entropy: Entropy,
+    *,
+    user_id: bytes | None = None,
+    issuer: str = FREE_SPACE_ISSUER,
+    issued: datetime | None = None,
 ) -> Memory:
     """The same, plus the free-space ID application with ``user_id`` (16 bytes; random when not given)."""
-    memory = my_number_card(entropy)
+    memory = my_number_card(entropy, issued=issued)
     key = ec.derive_private_key(1 + int.from_bytes(entropy(31), "big"), ec.SECP256R1())
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     identity = free_space.FreeSpaceIdentity(user_id or entropy(16), issuer, point)
@@ -98,7 +106,7 @@ class _Maker:
     entropy: Entropy
     authorities: Hierarchy
     persona: Persona
-    now: datetime
+    issued: datetime
 
     def card(self) -> Memory:
         return {
@@ -110,11 +118,6 @@ class _Maker:
             **self._text(),
             **self._jpki(),
         }
-
-    @property
-    def issued(self) -> datetime:
-        """Certificates begin an hour ago, so that a reader whose clock is a little late believes them."""
-        return self.now - timedelta(hours=1)
 
     @property
     def expiry(self) -> str:

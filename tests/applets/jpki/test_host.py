@@ -69,6 +69,31 @@ def test_signatures_verify_in_openssl(
     assert done.stdout == b"Verified OK\n"
 
 
+def test_the_commands_are_those_of_other_clients(my_number_card: SimulatedCard) -> None:
+    seen: list[str] = []
+
+    class Recorder:
+        def record(self, command: Command, response: Response) -> None:
+            seen.append(bytes(command).hex().upper())
+
+    jpki = Jpki(Card(SimulatedLink(my_number_card), recorder=Recorder()))
+    jpki.select()
+    jpki.verify(JpkiKey.AUTHENTICATION, Secret(b"1234"))
+    assert seen == [
+        "00A4040C0AD392F000260100000001",
+        "00A4020C020018",
+        "00200080",
+        "002000800431323334",
+    ]
+    jpki.sign(JpkiKey.AUTHENTICATION, b"abc")
+    assert seen[4:6] == ["00A4020C02000A", "00B0000000"]
+    assert seen[-2:] == [
+        "00A4020C020017",
+        "802A0080333031300D060960864801650304020105000420"
+        "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD00",
+    ]
+
+
 def test_what_is_read_is_what_the_card_holds(
     my_number_card: SimulatedCard, my_number_memory: dict[str, bytes]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from asn1crypto import x509
@@ -62,6 +63,13 @@ def test_free_space_user_id_is_the_makers_choice(tmp_path: Path) -> None:
     reader = SimulatedReader(tmp_path / "card", contactless=False)
     assert reader.wait_for_card().atr == bytes.fromhex("3BE000FF8131FE4514")
     reader.close()
+
+
+def test_a_card_whose_certificates_have_ended() -> None:
+    card = memory("my-number-card", issued=datetime.now(UTC) - timedelta(days=6 * 366))
+    for file in ("000a", "0001"):
+        certificate = x509.Certificate.load(card[f"{JPKI}ef/{file}"])
+        assert certificate.not_valid_after < datetime.now(UTC)
 
 
 def test_contactless_atr(tmp_path: Path) -> None:
