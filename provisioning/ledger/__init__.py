@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ...apdu.errors import InputError
 from ...reader_bridge.store import audit, open_engine, upgrade
 from ...reader_bridge.store.engine import reading
 from .cards import CardPart
@@ -74,6 +75,18 @@ class Ledger:
         """One consistent state, for reading only."""
         with reading(self.engine) as connection:
             yield Books(connection)
+
+    def check_audit(self) -> tuple[int, str]:
+        """Number and hash of the last audit row, once the chain up to it is found whole.
+
+        Kept elsewhere (on paper, say), they show later that nothing was cut off. Raises InputError
+        ``store.audit``.
+        """
+        with reading(self.engine) as connection:
+            broken = audit.verify(connection)
+            if broken is not None:
+                raise InputError("store.audit", path=self.engine.url.database, seq=broken)
+            return audit.head(connection)
 
     def verify_audit(self) -> int | None:
         """The first altered row of the audit chain, None when it is whole."""
