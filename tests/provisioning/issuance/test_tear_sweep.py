@@ -1,4 +1,4 @@
-"""The power is cut before, inside and after every write of an issuance; every badge is finished all the same."""
+"""The power is cut before, inside and after every write of an issuance; every badge is finished."""
 
 import random
 from collections.abc import Callable, Iterator
