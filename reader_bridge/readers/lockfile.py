@@ -33,8 +33,13 @@ def lock_folder() -> Path:
         return Path(home).expanduser() / "locks"
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "tegata"
-    user = os.getuid() if sys.platform != "win32" else os.environ.get("USERNAME", "user")
-    return Path(tempfile.gettempdir()) / f"tegata-{user}"
+    return Path(tempfile.gettempdir()) / f"tegata-{_user()}"
+
+
+def _user() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("USERNAME", "user")
+    return str(os.getuid())
 
 
 class FileLock:
