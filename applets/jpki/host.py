@@ -50,6 +50,7 @@ class Jpki:
     def __init__(self, card: Card) -> None:
         self._card = card
         self._certificates: dict[Ef, bytes] = {}
+        self._wrong: dict[JpkiKey, int] = {}
 
     def select(self) -> None:
         """Select the application. PINs verified in it before stay verified (see :meth:`Card.reset`).
@@ -76,13 +77,14 @@ class Jpki:
     def tries(self, key: JpkiKey) -> int:
         """How many tries the PIN of ``key`` has left; asking spends none.
 
-        A card that answers 9000 (the PIN is verified already) has all of them: a right PIN resets them.
+        A card that answers 9000 (the PIN is verified already) has all of them, since a right PIN resets them,
+        or what a wrong one left since then.
         """
         self._select_file(key.pin_file)
         command = Command(0x00, 0x20, 0x00, CURRENT_FILE)
         response = self._card.send(command)
         if response.ok:
-            return key.pin_rule.tries
+            return self._wrong.get(key, key.pin_rule.tries)
         if response.sw in BLOCKED:
             return 0
         if response.sw & 0xFFF0 != 0x63C0:
@@ -148,10 +150,13 @@ class Jpki:
     def _judge(self, key: JpkiKey, command: Command, response: Response) -> None:
         name = key.pin_rule.name
         if response.ok:
+            self._wrong.pop(key, None)
             return
         if response.sw in BLOCKED or response.sw == 0x63C0:
+            self._wrong[key] = 0
             raise PinBlocked(name)
         if response.sw & 0xFFF0 == 0x63C0:
+            self._wrong[key] = response.sw & 0x0F
             raise PinError(response.sw & 0x0F, name)
         raise status_error(command, response, self._card.application)
 

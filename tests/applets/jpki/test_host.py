@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tegata.apdu import (
 from tegata.apdu.card import Card
 from tegata.applets.jpki.host import Jpki, JpkiKey
 from tegata.simulators.card import MemoryStore, SimulatedCard
+from tegata.simulators.card.policy import MY_NUMBER_CARD
 from tegata.simulators.link import SimulatedLink
 
 Lie = Callable[[Command, bytes], bytes]
@@ -167,6 +169,22 @@ def test_the_last_try_is_the_holders_decision(my_number_card: SimulatedCard) -> 
         jpki.verify(JpkiKey.AUTHENTICATION, Secret(b"1234"), allow_last_try=True)
     assert jpki.tries(JpkiKey.AUTHENTICATION) == 0
     assert link.pins_sent == sent + 1
+
+
+def test_the_last_try_is_kept_on_a_card_that_answers_9000_once_verified(
+    my_number_memory: dict[str, bytes],
+) -> None:
+    policy = replace(MY_NUMBER_CARD, verified_query_answers_9000=True, failed_verify_clears_status=False)
+    jpki, link = _open(SimulatedCard(MemoryStore(my_number_memory | {"card/policy": policy.to_bytes()})))
+    jpki.verify(JpkiKey.AUTHENTICATION, Secret(b"1234"))
+    for _ in range(2):
+        with pytest.raises(PinError):
+            jpki.verify(JpkiKey.AUTHENTICATION, Secret(b"0000"))
+    sent = link.pins_sent
+    with pytest.raises(PinError) as caught:
+        jpki.verify(JpkiKey.AUTHENTICATION, Secret(b"0000"))
+    assert caught.value.code == "pin.last_try"
+    assert link.pins_sent == sent
 
 
 def test_a_right_last_try_gives_all_back(my_number_card: SimulatedCard) -> None:
