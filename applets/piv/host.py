@@ -145,6 +145,22 @@ class Piv:
         except ValueError:
             raise MalformedResponse("the public key", "GENERATE ASYMMETRIC KEY PAIR") from None
 
+    def has_key(self, slot: int, algorithm: Algorithm = Algorithm.P256) -> bool:
+        """Whether ``slot`` holds a key of that algorithm; asks for a signature over zeros and drops it.
+
+        A key that wants the PIN answers 6982; a slot without one 6A86, 6A88 or 6A80, by product.
+        """
+        zeros = bytes(algorithm.key_length)
+        template = bytes(Tlv.build(0x7C, (Tlv(0x82), Tlv(0x81, zeros))))
+        header = (0x00, Ins.GENERAL_AUTHENTICATE, algorithm, slot)
+        command = Command(*header, template, le=256, extended=len(template) > 255)
+        response = self._send(command)
+        if response.ok or response.sw == 0x6982:
+            return True
+        if response.sw in (0x6A80, 0x6A86, 0x6A88):
+            return False
+        raise self._error(command, response)
+
     def put_object(self, tag: int, content: bytes) -> None:
         """PUT DATA: replace an object; ``content`` is what stands inside 53, empty to clear it."""
         data = _tag_list(tag) + bytes(Tlv(0x53, content))
@@ -189,7 +205,8 @@ class Piv:
         """Sign a SHA-256, -384 or -512 hash: ECDSA (DER) or RSA PKCS #1 v1.5, verified before it is returned.
 
         ``public_key`` None takes the slot's certificate. The PIN, where the slot wants it, was verified
-        before. Raises CardError ``piv.object`` without a certificate, ``piv.signature`` when it does not fit.
+        before. For 9C give ``public_key``: reading the certificate in between locks that slot again.
+        Raises CardError ``piv.object`` without a certificate, ``piv.signature`` when it does not fit.
         """
         key = public_key or self._certified_key(slot)
         algorithm, data = _to_be_signed(key, digest)

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from tegata.apdu import Secret
+from tegata.apdu import Command, Secret
 from tegata.apdu.errors import CardError, CardRemoved, StatusError
 from tegata.applets.entry_badge import host, model
+from tegata.applets.security_domain.model.dgi import Dgi
 from tegata.simulators.card import LifeCycle, MemoryStore, PowerCut
 
 from ..desk import RECORD, SITE, Desk
@@ -62,6 +63,47 @@ def test_two_sites_learn_nothing_of_each_other(desk: Desk) -> None:
     desk.issue_badge(desk.slot(RECORD, 1), desk.slot(ELSEWHERE, 1, slot=2, site=9))
     assert desk.door().read(desk.card) == RECORD
     assert desk.door(site=9).read(desk.card) == ELSEWHERE
+
+
+def test_a_badge_holds_four_pairs_and_no_more(desk: Desk) -> None:
+    slots = [
+        desk.slot(dataclasses.replace(RECORD, site=site), 1, slot=slot, site=site)
+        for slot, site in enumerate((7, 8, 9, 10), start=1)
+    ]
+    desk.issue_badge(*slots)
+    assert len(desk.card.select(AID).data) <= 256
+    assert [desk.door(site=site).read(desk.card).site for site in (7, 8, 9, 10)] == [7, 8, 9, 10]
+    with pytest.raises(StatusError) as full:
+        desk.update_badge(host.update(desk.ring, desk.maker_key("dek"), [desk.slot(None, 2)]))
+    assert full.value.sw == 0x6A80
+    assert desk.door().read(desk.card).site == SITE
+
+
+def test_a_block_out_of_order_starts_over(desk: Desk) -> None:
+    desk.open()
+    desk.install_badge()
+    stream = b"".join(bytes(Dgi(number, value)) for number, value, _ in desk.badge_groupings())
+    pieces = (stream[:40], stream[40:90], stream[90:])
+
+    def store(p1: int, number: int, piece: int) -> bool:
+        return desk.card.send(Command(0x80, 0xE2, p1, number, pieces[piece])).ok
+
+    desk.domain.install_for_personalization(AID)
+    assert store(0x28, 0, 0)
+    assert not store(0xA8, 2, 2)
+    assert not store(0xA8, 1, 1)
+    assert life_cycle(desk) == LifeCycle.SELECTABLE
+    desk.domain.install_for_personalization(AID)
+    assert store(0x28, 0, 0)
+    assert store(0x28, 1, 1)
+    with pytest.raises(CardError):
+        desk.door().read(desk.card)
+    desk.open()
+    desk.domain.install_for_personalization(AID)
+    assert store(0x28, 0, 0)
+    assert store(0x28, 1, 1)
+    assert store(0xA8, 2, 2)
+    assert desk.door().read(desk.card) == RECORD
 
 
 def test_a_rotation_from_one_version_to_the_next(desk: Desk) -> None:

@@ -121,6 +121,16 @@ def test_a_certificate_of_another_key_is_noticed(desk: Desk) -> None:
     assert none.value.code == "piv.object"
 
 
+def test_a_slot_tells_whether_it_holds_a_key(desk: Desk) -> None:
+    desk.issue_piv()
+    application = desk.piv()
+    assert application.has_key(0x9A)
+    assert not application.has_key(0x9A, Algorithm.P384)
+    assert not application.has_key(0x9C, Algorithm.RSA_2048)
+    application.verify(Secret(PIN))
+    assert application.has_key(0x9A)
+
+
 def test_another_guid_in_the_chuid_is_refused(desk: Desk) -> None:
     desk.issue_piv()
     application = desk.piv()

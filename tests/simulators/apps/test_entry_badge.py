@@ -1,4 +1,4 @@
-"""The simulated entry badge seen by an attacker: everything wrong gets one answer, nothing follows a person."""
+"""The simulated entry badge seen by an attacker: one answer to all that is wrong, nothing to follow."""
 
 from __future__ import annotations
 
@@ -50,9 +50,8 @@ def select(card: SimulatedCard) -> bytes:
     return answer[:-2]
 
 
-def proof(
-    fci: bytes, key: bytes = BADGE_KEY, slot: int = 1, version: int = 1
-) -> tuple[bytes, model.SessionKeys]:
+def proof(fci: bytes, key: bytes = BADGE_KEY) -> tuple[bytes, model.SessionKeys]:
+    slot, version = 1, 1
     challenge = model.Fci.parse(fci).challenge
     keys = model.session_keys(key, slot, version, fci, challenge, DOOR_CHALLENGE, AID)
     data = DOOR_CHALLENGE + model.door_mac(keys, slot, version, DOOR_CHALLENGE)
@@ -117,7 +116,8 @@ def test_a_challenge_is_good_once(card: SimulatedCard) -> None:
     [
         "00A40400",
         "00A4040005A000000999",
-        "00A4040108F054454741544101",
+        "00A4041008F054454741544101",
+        "00A4040008F054454741544101",
         "00A40000023F00",
         "00CA9F7F00",
         "80CA0042",
@@ -126,9 +126,9 @@ def test_a_challenge_is_good_once(card: SimulatedCard) -> None:
 def test_a_challenge_dies_on_any_select_and_any_other_command(card: SimulatedCard, between: str) -> None:
     command, _ = proof(select(card))
     card.transmit(bytes.fromhex(between))
-    assert card.transmit(command) != command
-    assert card.transmit(command)[-2:] in (b"\x69\x82", b"\x6d\x00", b"\x6e\x00")
-    assert len(card.transmit(command)) == 2
+    refusal = card.transmit(command)
+    # The bare SELECT leads to the security domain, to which this is a MAC that it does not know.
+    assert refusal == b"\x69\x82" or (between == "00A40400" and len(refusal) == 2)
 
 
 def test_a_challenge_dies_with_the_field(card: SimulatedCard) -> None:
