@@ -88,9 +88,10 @@ class FileKeyRing:
         """A new random master AES key. Raises InputError ``keyring.label`` when the label is taken or odd."""
         return self._add(label, Secret(secrets.token_bytes(length)), origin="generated", fixed=False)
 
-    def import_master(self, label: str, key: Secret) -> MasterInfo:
-        """A master that comes from elsewhere, e.g. a card maker's transport key to diversify."""
-        return self._add(label, key, origin="imported", fixed=False)
+    def import_master(self, label: str, key: Secret, *, fixed: bool = False) -> MasterInfo:
+        """A master that comes from elsewhere; ``fixed`` for a maker's transport key that is on the cards
+        themselves, the same on each (scheme ``fixed``)."""
+        return self._add(label, key, origin="imported", fixed=fixed)
 
     def import_default(self, label: str = "gp-default") -> MasterInfo:
         """The maker's well-known keys 40…4F, for scheme ``fixed`` and key version FF."""

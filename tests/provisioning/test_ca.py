@@ -58,8 +58,8 @@ def verify(ca: CompanyCa, ledger: Ledger, der: bytes, folder: Path) -> tuple[boo
     done = subprocess.run(
         [
             *["openssl", "verify", "-x509_strict", "-crl_check_all", "-purpose", "sslclient"],
-            *["-CAfile", folder / "root.pem", "-untrusted", folder / "issuing.pem"],
-            *["-CRLfile", folder / "crl.pem", leaf],
+            *["-CAfile", str(folder / "root.pem"), "-untrusted", str(folder / "issuing.pem")],
+            *["-CRLfile", str(folder / "crl.pem"), str(leaf)],
         ],
         capture_output=True,
         text=True,
@@ -123,7 +123,7 @@ def test_what_openssl_reads_in_a_certificate(ca: CompanyCa, staffed: Ledger, tmp
 
 def test_the_first_certificates_have_addresses_too(ca: CompanyCa) -> None:
     points = ca.issuer.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    assert points[0].full_name[0].value == "http://pki.example.jp/root.crl"  # type: ignore[index]
+    assert points[0].full_name[0].value == "http://pki.example.jp/root.crl"
     assert ca.chain_pem().count(b"BEGIN CERTIFICATE") == 2
 
 

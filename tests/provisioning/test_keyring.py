@@ -6,6 +6,7 @@ import os
 import pickle
 import stat
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,8 +115,7 @@ def test_put_key_and_dgi_wraps_of_published_vectors(
     assert dek.kcv == "504A77"
     assert ring.kcv(dek) == bytes.fromhex("504A77")
     other = FileKeyRing.create(tmp_path / "other.json", passphrase)
-    # A maker's key that is itself 00…0F: what an imported key under scheme "fixed" would be.
-    other._add("zero-to-f", Secret(bytes(range(16))), origin="well-known", fixed=True)
+    other.import_master("zero-to-f", Secret(bytes(range(16))), fixed=True)
     other.import_default()
     dek = other.refer("zero-to-f", scheme="fixed", diversification=b"", version=1, usage="dek")
     assert other.encrypt_dgi(dek, fixed("enc", other)).hex().upper() == "D533E59B45A153ED7E5E9C5DFCFD4AAA"
@@ -196,7 +196,7 @@ def test_different_references_give_different_keys(diversification: bytes, versio
 def test_usages_do_not_stand_in_for_each_other(ring: FileKeyRing) -> None:
     enc, mac, dek, pin = (derived(usage, ring) for usage in ("enc", "mac", "dek", "badge"))
     puk = derived("piv-puk", ring, length=8)
-    refused = [
+    refused: list[Callable[[], object]] = [
         lambda: ring.session(mac, enc, host_challenge=bytes(8), card_challenge=bytes(8)),
         lambda: ring.badge_cryptogram(enc, b"\x01" * 16),
         lambda: ring.management_response(dek, bytes(16), bytes(16)),

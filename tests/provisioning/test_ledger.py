@@ -52,7 +52,9 @@ def test_the_migrations_make_exactly_the_tables(ledger: Ledger) -> None:
     assert [one for one in differences if one[1].name not in others] == []
     assert others == {"audit", "migrated_provisioning", "migrated_reader_bridge_store_audit_migrations"}
     index = next(
-        one for one in inspect(ledger.engine).get_indexes("badges") if one["name"].endswith("per_employee")
+        one
+        for one in inspect(ledger.engine).get_indexes("badges")
+        if str(one["name"]).endswith("per_employee")
     )
     where = index["dialect_options"]["sqlite_where"].text
     assert all(repr(state) in where for state in LIVE_BADGES)

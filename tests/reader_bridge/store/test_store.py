@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
+
 from tegata.apdu.errors import InputError
 from tegata.reader_bridge.store import Settings, UtcDateTime, audit, metadata, open_engine, upgrade
 from tegata.reader_bridge.store.engine import reading
