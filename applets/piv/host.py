@@ -106,6 +106,11 @@ class Piv:
 
     def _guard_last_try(self, allow_last_try: bool) -> None:
         left = self.tries()
+        if left is None:
+            # A verified PIN hides its counter. Log out to see it; a card that cannot (older than SP 800-73-4)
+            # has a full counter now, since a wrong PIN would have ended the verified state.
+            self._send(Command(0x00, Ins.VERIFY, 0xFF, KeyReference.PIN))
+            left = self.tries()
         if left == 0:
             raise PinBlocked
         if left == 1 and not allow_last_try:

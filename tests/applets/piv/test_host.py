@@ -80,6 +80,19 @@ def test_tries_are_the_holders(desk: Desk) -> None:
     desk.piv().verify(Secret(PIN))
 
 
+def test_the_last_try_is_kept_on_a_card_that_is_verified(desk: Desk) -> None:
+    desk.issue_piv()
+    application = desk.piv()
+    application.verify(Secret(PIN))
+    # One try left while the PIN still counts as verified, as a lax card could have it.
+    desk.store.content[f"app/{AID.hex()}/pin-tries"] = bytes((1, 5))
+    assert application.tries() is None
+    with pytest.raises(PinError) as last:
+        application.verify(Secret(WRONG))
+    assert last.value.code == "pin.last_try"
+    assert application.tries() == 1
+
+
 def test_a_wrong_management_key_spends_one_exchange_and_says_so(desk: Desk) -> None:
     desk.issue_piv()
     application = desk.piv()
