@@ -60,6 +60,7 @@ def test_the_contracts_hold(house: Path) -> None:
         ("simulators/planted.py", "from ..reader_bridge.service import planted", "Simulators"),
         ("simulators/planted.py", "from ..provisioning import planted", "Simulators"),
         ("reader_bridge/planted.py", "from ..simulators import commands", "Nothing imports the commands"),
+        ("provisioning/planted.py", "from .one import commands", "Nothing imports the commands"),
     ],
 )
 def test_a_forbidden_import_is_caught(house: Path, where: str, statement: str, contract: str) -> None:
@@ -71,7 +72,12 @@ def test_a_forbidden_import_is_caught(house: Path, where: str, statement: str, c
         "reader_bridge/store",
     ]:
         plant(tegata / room / "planted.py")
-    for module in ["applets/one/host.py", "applets/two/planted.py", "simulators/commands.py"]:
+    for module in [
+        "applets/one/host.py",
+        "applets/two/planted.py",
+        "simulators/commands.py",
+        "provisioning/one/commands.py",
+    ]:
         plant(tegata / module)
     for package in PACKAGES:
         plant(tegata / package / "planted.py")
