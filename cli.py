@@ -30,10 +30,10 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: Final = {
-    "demo": Subcommand("provisioning.commands:demo", "Roster to badges to a signed PDF, on simulated cards."),
+    "demo": Subcommand("provisioning.demo.commands:demo", "Roster to badges to a signed PDF, simulated."),
     "roster": Subcommand("provisioning.commands:roster", "Read employees from an HR export."),
     "orders": Subcommand("provisioning.commands:orders", "Badges to be made: list, create, follow."),
-    "badge": Subcommand("provisioning.commands:badge", "Plan, write, check and read one badge."),
+    "badge": Subcommand("provisioning.issuance.commands:badge", "Plan, write, check and read one badge."),
     "keyring": Subcommand("provisioning.commands:keyring", "Make and keep the keys behind the badges."),
     "ca": Subcommand("provisioning.commands:ca", "The company CA: certificates, revocation, CRL."),
     "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),

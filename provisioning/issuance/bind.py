@@ -13,13 +13,14 @@ from datetime import date
 from ...apdu.card import Card
 from ...apdu.errors import CardError, InputError
 from ...apdu.ports import KeyRing, Link
+from ...applets.entry_badge.model import BadgeRecord
 from ...applets.free_space_id.host import FreeSpaceId
 from ...applets.free_space_id.model import CHALLENGE_BYTES, FreeSpaceIdentity
 from ..ledger import Binding, Books, Line
 from ..profile import Profile
 from .work import AT_STATION, DONE, Desk
 
-__all__ = ["BINDING", "bind", "subject_of"]
+__all__ = ["BINDING", "bind", "bound_records", "subject_of"]
 
 BINDING = "free-space-id"
 USAGE = "binding"
@@ -66,6 +67,16 @@ def bind(desk: Desk, link: Link, employee: str, *, order_id: int | None = None) 
                 books.claim_line(line.id, None)
             books.move_line(line.id, DONE)
     return binding
+
+
+def bound_records(books: Books) -> dict[str, BadgeRecord]:
+    """What a door that knows every bound card would decide by: subject to badge record."""
+    records = {}
+    for binding in books.bindings():
+        ordered = books.line(binding.line_id).payload.get("entry_badge")
+        if ordered is not None:
+            records[binding.subject] = BadgeRecord.parse(bytes.fromhex(ordered["record"]))
+    return records
 
 
 def _line(books: Books, order_id: int | None, employee: str) -> Line:
