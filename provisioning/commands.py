@@ -1,4 +1,4 @@
-"""``tegata roster``, ``orders``, ``keyring``, ``ca`` and ``badge``: the badge desk's command line."""
+"""``tegata roster``, ``orders``, ``keyring`` and ``ca``: the badge desk's paperwork on the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .profile import load_profile
 from .roster import RosterError, read_roster
 from .workplace import ca_folder, default_keyring, open_ledger
 
-__all__ = ["badge", "ca", "keyring", "orders", "roster"]
+__all__ = ["ca", "keyring", "orders", "roster"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -384,8 +384,3 @@ def _serial(text: str) -> int:
         return int(text.replace(":", ""), 16)
     except ValueError as error:
         raise InputError("ca.refused", what="a serial number that is not hex") from error
-
-
-@click.group()
-def badge() -> None:
-    """Plan, write, check and read one badge."""
