@@ -156,9 +156,9 @@ class Core:
                 return None
             transaction.tries = notice.tries
             transaction.notice = notice if notice.code else None
-            self._move(transaction, State.AWAITING_PIN)
             if self.persona is not None:
                 return self._automatic(transaction, self.persona)
+            self._move(transaction, State.AWAITING_PIN)
         while self.state(transaction) in (State.AWAITING_PIN, State.SIGNING):
             try:
                 return transaction.pins.get(timeout=SLICE)
@@ -170,6 +170,7 @@ class Core:
         if transaction.notice is not None or transaction.tries == 1:
             code = transaction.notice.code if transaction.notice is not None else "pin.last_try"
             raise PinError(transaction.tries, transaction.key.pin_rule.name, code=code)
+        self._move(transaction, State.AWAITING_PIN)
         self._move(transaction, State.SIGNING)
         return PinEntry(persona.pin(transaction.key))
 

@@ -1,0 +1,126 @@
+"""The command line: registering a portal, running the bridge, and what goes wrong in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from tegata.reader_bridge.signing import Anchors, Trust
+from tegata.reader_bridge.web import BackgroundServer, bind
+from tegata.simulators.pki import anchors
+
+from .browser import Browser
+from .conftest import load_example
+
+TEGATA = [sys.executable, "-c", "import sys; from tegata.cli import main; sys.exit(main())"]
+
+
+def tegata(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [*TEGATA, "--lang", "en", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextmanager
+def serving(*args: str) -> Iterator[dict[str, str]]:
+    command = [*TEGATA, "bridge", "serve", "--json", "--port", "0", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def add(name: str, folder: Path, key: ECKey, origin: str, *more: str) -> subprocess.CompletedProcess[str]:
+    path = folder / f"{name}.jwk"
+    path.write_text(json.dumps(key.as_dict(private=True)))
+    place = ["--portal-dir", str(folder / "portals"), "--key", str(path), "--json", *more]
+    fixed = ["--name", "Example", "--standing", "test", "--origin", origin]
+    return tegata("portal", "add", name, *fixed, "--return-url", f"{origin}/return", *place)
+
+
+def test_from_the_shell_to_a_login(card: Path, tmp_path: Path) -> None:
+    key, listener, browser = ECKey.generate_key("P-256"), bind("127.0.0.1", 0), Browser()
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    added = add("example", tmp_path, key, origin)
+    assert added.returncode == 0, added.stderr
+    kept = Path(json.loads(added.stdout)["file"]).read_text()
+    assert str(key.as_dict(private=True)["d"]) not in kept
+    listed = tegata("portal", "list", "--portal-dir", str(tmp_path / "portals"), "--json")
+    assert [item["id"] for item in json.loads(listed.stdout)] == ["example"]
+    options = ["--portal-dir", str(tmp_path / "portals"), "--anchors", "sim", "--auto", "my-number-card"]
+    with serving("--reader", f"sim:{card}", *options) as bridge:
+        trust = Trust(Anchors(anchors()), revocation_needed=False)
+        portal = load_example().Portal(
+            name="example",
+            origin=origin,
+            key=key,
+            bridge=bridge["url"],
+            bridge_id=bridge["id"],
+            trust=trust,
+        )
+        assert json.loads(tegata("bridge", "id", "--json").stdout) == {"id": bridge["id"]}
+        with BackgroundServer(load_example().create_app(portal), listener):
+            browser.open(origin)
+            browser.submit(0)
+            browser.settle()
+            browser.go_back()
+            assert browser.page.json()["user"]
+    browser.close()
+
+
+def test_a_taken_port_has_its_exit_code(card: Path) -> None:
+    listener = bind("127.0.0.1", 0)
+    port = str(listener.getsockname()[1])
+    ran = tegata("bridge", "serve", "--reader", f"sim:{card}", "--port", port)
+    listener.close()
+    assert ran.returncode == 82
+    assert f"Port {port} on 127.0.0.1 is in use" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_auto_refuses_a_real_reader() -> None:
+    ran = tegata("bridge", "serve", "--reader", "pcsc:", "--port", "0", "--auto", "my-number-card")
+    assert ran.returncode == 83
+    assert "simulated cards only" in ran.stderr
+
+
+def test_bad_registrations_have_exit_codes(tmp_path: Path) -> None:
+    key = ECKey.generate_key("P-256")
+    assert add("example", tmp_path, key, "https://portal.example").returncode == 0
+    assert add("example", tmp_path, key, "https://portal.example").returncode == 81
+    assert add("other", tmp_path, key, "portal.example").returncode == 80
+    (tmp_path / "junk.jwk").write_text("{}")
+    junk = ["--key", str(tmp_path / "junk.jwk")]
+    assert add("third", tmp_path, key, "https://portal.example", *junk).returncode == 80
+
+
+def test_anchors_that_are_none_have_an_exit_code(card: Path, tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_text("junk")
+    for folder in (tmp_path, tmp_path / "missing"):
+        ran = tegata("bridge", "serve", "--reader", f"sim:{card}", "--port", "0", "--anchors", str(folder))
+        assert ran.returncode == 89
+
+
+def test_readers_without_a_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(tmp_path / "nobody.comm"))
+    ran = tegata("readers", "--json")
+    assert ran.returncode == 31
+    assert "No card reader was found." in ran.stderr
+
+
+def test_it_listens_on_this_machine_only(card: Path, tmp_path: Path) -> None:
+    with serving("--reader", f"sim:{card}", "--portal-dir", str(tmp_path)) as bridge:
+        assert bridge["url"].startswith("http://127.0.0.1:")
+        answer = httpx.get(f"{bridge['url']}/api/bridge", trust_env=False)
+        assert answer.json() == {"id": bridge["id"]}
