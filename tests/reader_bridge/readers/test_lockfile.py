@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tegata.reader_bridge.readers.lockfile import FileLock, lock_folder
 
 HOLDER = """

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tegata.apdu.errors import ReaderError
 from tegata.apdu.ports import open_reader
 from tegata.reader_bridge.readers.pcsc import list_readers
