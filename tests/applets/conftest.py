@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,20 +13,8 @@ from tegata.simulators.presets import memory
 USER_ID = bytes(range(16))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A data folder of this test run's own: the test hierarchy is made in it."""
-    before = os.environ.get("TEGATA_HOME")
-    os.environ["TEGATA_HOME"] = str(tmp_path_factory.mktemp("home"))
-    yield
-    if before is None:
-        del os.environ["TEGATA_HOME"]
-    else:
-        os.environ["TEGATA_HOME"] = before
-
-
 @pytest.fixture(scope="session")
-def my_number_memory(installation: None) -> dict[str, bytes]:
+def my_number_memory(installation: Path) -> dict[str, bytes]:
     return memory("my-number-card-with-free-space", seed=1, user_id=USER_ID)
 
 
