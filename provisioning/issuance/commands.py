@@ -1,4 +1,4 @@
-"""``tegata badge``: plan, apply, verify, bind and read one badge."""
+"""``tegata badge``: plan, apply, verify, bind and read one badge, and print its PIN letter."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ from ...simulators.card.clock import VirtualClock
 from ...simulators.link import SimulatedLink
 from ..ca import CompanyCa
 from ..keyring import read_passphrase
+from ..keyring.container import write_private
 from ..ledger import Line
 from ..profile import Profile
 from ..workplace import ca_folder, open_ledger, open_ring
 from . import apply, begin_work, bind, make_plan, read_at_door, verify
 from .bind import bound_records
+from .letter import PinLetter, pin_letter
 from .work import Desk
 
 __all__ = ["badge"]
@@ -330,6 +332,42 @@ def read(station: Station, site: str, access_class: str | None, moment: str | No
         )
     if not decision.granted:
         raise CardError("badge.door_refused", reason=str(decision.reason))
+
+
+@badge.command("pin-letter")
+@click.option("--employee", required=True, help="Employee number.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this new file, readable by you only, instead of the terminal.",
+)
+@click.option("--keyring", envvar="TEGATA_KEYRING", help="URL of the key ring, e.g. file:keys.json.")
+@click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
+def pin_letter_command(employee: str, output: Path | None, keyring: str | None, database: str | None) -> None:
+    """Show the PIN and PUK of a finished badge, for the letter to its holder.
+
+    Needs no card. Each call is noted in the ledger's audit chain (never the digits). The letter goes to a
+    terminal or, with --output, into a new file; it is not printed into a pipe, and there is no --json.
+
+    \b
+    Exit codes: 189 no finished badge, or its PIN was typed by the holder; 190 not a terminal and no --output;
+    43 the file exists already.
+    """
+    if output is None and not sys.stdout.isatty():
+        raise InputError("badge.letter_place")
+    letter = _letter_text(pin_letter(open_ledger(database), open_ring(keyring), employee))
+    if output is None:
+        click.echo(letter, nl=False)
+    else:
+        write_private(output, letter.encode(), replace=False)
+
+
+def _letter_text(letter: PinLetter) -> str:
+    lines = [_both(f"Employee {letter.employee} {letter.name}", f"社員 {letter.employee} {letter.name}")]
+    for usage, digits in letter.digits.items():
+        with digits:
+            lines.append(f"{usage.removeprefix('piv-').upper()} {digits.reveal().decode('ascii')}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _moment(text: str | None) -> datetime:
