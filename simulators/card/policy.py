@@ -22,7 +22,7 @@ class CardPolicy:
 
     Not known of real My Number Cards, and so switches of its PINs: ``verified_query_answers_9000`` (an empty
     VERIFY after a right one; else 63Cx), ``implausible_pin_counts`` (a PIN of impossible length spends a try;
-    else 6700), ``failed_verify_clears_status``, ``blocked_pin_sw`` (6984 measured, 6983 handled by some hosts).
+    else 6700), ``failed_verify_clears_status``, ``blocked_pin_sw`` (6984 measured; some hosts expect 6983).
     """
 
     name: str = "globalplatform"
