@@ -75,7 +75,8 @@ class Namespace:
             self.command([*TEGATA, "sim", "serve", str(card), *options]), stderr=subprocess.PIPE, text=True
         )
         try:
-            wait_until(self.sees_card, "the card in the virtual reader")
+            wait_until(lambda: process.poll() is not None or self.sees_card(), "the card in the reader")
+            assert process.poll() is None, process.communicate()[1]
             yield process
         finally:
             process.terminate()
