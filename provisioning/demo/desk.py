@@ -121,9 +121,11 @@ class DemoDesk:
             create("company-card", self.card_file(line))
             badge = Badge(line, self.card_file(line).name, "company")
             if position == TORN:
-                badge.interrupted = self._tear(line)
+                badge.interrupted = "torn"
+                badge.add(self._tear(line))
             elif position == KILLED:
-                badge.interrupted = self._kill(line)
+                badge.interrupted = "killed"
+                self._kill(line)
             badge.add(self._apply(line))
             self.badges.append(badge)
         tell(len(lines), len(lines), "")
@@ -207,17 +209,18 @@ class DemoDesk:
         finally:
             reader.close()
 
-    def _tear(self, line: Line) -> str:
+    def _tear(self, line: Line) -> VirtualClock:
+        """A contact that ends in the middle of a write."""
         reader = open_reader(f"{self.card_file(line)}?cut={CUT_WRITE}.inside")
         try:
             apply(begin_work(self.desk, reader.wait_for_card(), employee=line.employee))
         except CardRemoved:
-            return "torn"
+            return reader.card.clock
         finally:
             reader.close()
         raise DemoError("the card was finished before it could be torn away")
 
-    def _kill(self, line: Line) -> str:
+    def _kill(self, line: Line) -> None:
         """The same command in a process of its own, killed without warning when the card is half written."""
         path = self.card_file(line)
         size = path.stat().st_size
@@ -240,7 +243,7 @@ class DemoDesk:
             if path.stat().st_size - size > KILL_AFTER_BYTES:
                 process.kill()
                 process.wait()
-                return "killed"
+                return
             time.sleep(0.0005)
         process.kill()
         process.wait()
