@@ -102,6 +102,10 @@ class Words(str):
         words.ja = ja
         return words
 
+    def __reduce__(self) -> tuple[type[Words], tuple[str, str]]:
+        """A copy has both languages too."""
+        return Words, (str(self), self.ja)
+
     def in_language(self, lang: str) -> str:
         """The text in ``en`` or ``ja``."""
         return self.ja if lang == "ja" else str(self)

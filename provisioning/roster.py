@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..apdu.errors import InputError, language
+from ..apdu.errors import InputError, Words
 from .roster_fields import COLUMNS, MY_NUMBER_HEADERS, Column, Fault, Reject, column_of, header_key
 
 __all__ = [
@@ -73,7 +73,9 @@ class RosterError(InputError):
     def __init__(self, path: str, faults: list[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
         self.path = path
-        super().__init__(None, path=path, count=len(faults), first=self.faults[0].sentence(language()))
+        first = self.faults[0]
+        words = Words(first.sentence("en"), first.sentence("ja"))
+        super().__init__(None, path=path, count=len(faults), first=words)
 
 
 def read_roster(path: Path) -> Roster:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...apdu.errors import CardError
+from ...apdu.errors import CardError, Words
 from ..ledger import Books, Intent
 from .door import prove_badge
 from .plan import unlock
@@ -19,8 +19,8 @@ from .work import AT_STATION, DONE, Work
 
 __all__ = ["Outcome", "apply"]
 
-Progress = Callable[[int, int, str], None]
-LAST_STEP = "check key 9A and the badge as a door does"
+Progress = Callable[[int, int, Words], None]
+LAST_STEP = Words("check key 9A and the badge as a door does", "鍵 9A と、扉から見たバッジを確かめる")
 
 
 @dataclass
@@ -61,7 +61,7 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
         prove_badge(work)
         _finish(work)
         outcome.done.append("finish")
-    tell(len(steps) + 1, len(steps) + 1, "")
+    tell(len(steps) + 1, len(steps) + 1, Words("", ""))
     return outcome
 
 

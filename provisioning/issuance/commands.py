@@ -18,10 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ...apdu.card import Card
 from ...apdu.command import Command, Response
-from ...apdu.errors import CardError, InputError, language
+from ...apdu.errors import CardError, InputError, Words, language
 from ...apdu.ports import Link, open_reader
 from ...apdu.secret import Secret
 from ...apdu.trace import RecordingLink
+from ...applets.entry_badge.host import Reason
 from ...simulators.card.clock import VirtualClock
 from ...simulators.link import SimulatedLink
 from ..ca import CompanyCa
@@ -37,6 +38,12 @@ from .work import Desk
 
 __all__ = ["badge"]
 
+REASONS = {
+    Reason.WRONG_SITE: Words("the badge is for another site", "別の拠点のバッジです"),
+    Reason.NOT_YET_VALID: Words("the badge is not valid yet", "バッジの有効期間がまだ始まっていません"),
+    Reason.EXPIRED: Words("the badge has expired", "バッジの有効期限が切れています"),
+    Reason.NO_ACCESS: Words("the badge lacks this access class", "この入室区分の権限がありません"),
+}
 PIN_RULES = {"PIN": range(6, 9), "PUK": range(8, 9)}
 
 
@@ -113,7 +120,13 @@ def _ask(line: Line, name: str) -> Secret:
         )
         if len(typed) in rule and typed.isascii() and typed.isdigit():
             return Secret.from_text(typed)
-        click.echo(_both(f"The {name} has 6 to 8 digits.", f"{name}は 6〜8 桁の数字です。"), err=True)
+        digits = "6 to 8" if name == "PIN" else "8"
+        click.echo(
+            _both(
+                f"The {name} has {digits} digits.", f"{name}は {digits.replace(' to ', '〜')} 桁の数字です。"
+            ),
+            err=True,
+        )
 
 
 def _station(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,7 +152,7 @@ def _station(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write APDUs, masked."),
         click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for a card."),
         click.option("--employee", default="", help="Employee number; default: the next line that is ready."),
-        click.option("--order", type=int, help="Order number; default: the newest."),
+        click.option("--order", type=int, help="Order number; default: all, the oldest first."),
         click.option("--ca", envvar="TEGATA_CA", help="Folder of the company CA."),
         click.option("--keyring", envvar="TEGATA_KEYRING", help="URL of the key ring, e.g. file:keys.json."),
         click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL."),
@@ -188,7 +201,7 @@ def plan(station: Station, as_json: bool) -> None:
     )
     for step in found.steps:
         sign = "  " if step.done else "! " if not step.reversible else "+ "
-        click.echo(f"  {sign}{step.what}")
+        click.echo(f"  {sign}{step.what.in_language(language())}")
     count = len(found.missing)
     click.echo(
         _both(
@@ -251,7 +264,8 @@ def verify_command(station: Station, as_json: bool) -> None:
         _json({"employee": work.line.employee, "ok": not failed, "checks": [asdict(one) for one in checks]})
     else:
         for check in checks:
-            click.echo(f"  {'ok ' if check.ok else 'NO '} {check.what}" + _detail(check.ok, check.detail))
+            what = check.what.in_language(language())
+            click.echo(f"  {'ok ' if check.ok else 'NO '} {what}" + _detail(check.ok, check.detail))
     if failed:
         raise CardError("badge.incomplete", failed=len(failed), total=len(checks))
 
@@ -262,8 +276,8 @@ def bind_command(station: Station, as_json: bool) -> None:
     """Tie a holder's own My Number Card to --employee. Reads its ID application; never writes.
 
     \b
-    Exit codes: 158 no ID application on the card, 186 no line for this employee, 107 the card or employee is
-    bound already.
+    Exit codes: 149 no ID application on the card, 169 the card is no original, 186 no line for this employee,
+    122 the card or employee is bound already.
     """
     if not station.employee:
         raise click.UsageError("--employee is needed: a holder's card does not say whose badge it becomes.")
@@ -291,7 +305,8 @@ def read(station: Station, site: str, access_class: str | None, moment: str | No
     """Read the badge as a door of --site does and say whether it opens.
 
     \b
-    Exit codes: 188 the door stays closed, 166 to 169 no badge of this site, or a forged one.
+    Exit codes: 188 the door stays closed, 166 to 169 no badge of this site, or a forged one, 191 a holder's
+    own card that is not bound.
     """
     ledger, ring = open_ledger(station.database), open_ring(station.keyring)
     with ledger.read() as books:
@@ -331,7 +346,7 @@ def read(station: Station, site: str, access_class: str | None, moment: str | No
             )
         )
     if not decision.granted:
-        raise CardError("badge.door_refused", reason=str(decision.reason))
+        raise CardError("badge.door_refused", reason=REASONS[decision.reason])
 
 
 @badge.command("pin-letter")
@@ -390,7 +405,7 @@ def _virtual_seconds(clock: VirtualClock | None) -> dict[str, float]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+def _progress(quiet: bool) -> Iterator[Callable[[int, int, Words], None] | None]:
     """A progress bar on a terminal; nothing elsewhere."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -404,7 +419,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
         transient=True,
     ) as bar:
         task = bar.add_task("", total=1)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+        yield lambda done, total, what: bar.update(
+            task, completed=done, total=total, description=what.in_language(language())
+        )
 
 
 def _detail(ok: bool, detail: str) -> str:

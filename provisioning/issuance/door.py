@@ -113,6 +113,8 @@ def _read_bound(
             raise absent from None
         raise
     record = bound.get(subject_of(ring, profile, identity))
-    if record is None or not application.authenticate(secrets.token_bytes(CHALLENGE_BYTES), identity):
-        raise CardError("badge.refused", site=_section(profile).default_site or "this site")
+    if record is None:
+        raise CardError("badge.unbound")
+    if not application.authenticate(secrets.token_bytes(CHALLENGE_BYTES), identity):
+        raise CardError("badge.forged")
     return record

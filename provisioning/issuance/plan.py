@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...apdu.errors import CardError
+from ...apdu.errors import CardError, Words
 from .steps import Step, steps_for
 from .work import UNUSABLE, Work, printable
 
@@ -16,7 +16,7 @@ class PlannedStep:
     """One line of a plan."""
 
     name: str
-    what: str
+    what: Words
     done: bool
     reversible: bool
 

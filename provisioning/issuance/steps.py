@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ...apdu.errors import CardError, InputError
+from ...apdu.errors import CardError, InputError, Words
 from ...apdu.ports import KeyRef
 from ...apdu.secret import Secret
 from ...applets.entry_badge.host import SlotPersonalization
@@ -49,7 +49,7 @@ class Step(Protocol):
 
     @property
     def changes(self) -> Facts: ...
-    def describe(self, work: Work) -> str: ...
+    def describe(self, work: Work) -> Words: ...
     def done(self, work: Work) -> bool: ...
     def prepare(self, work: Work) -> Sequence[tuple[str, KeyRef]]:
         """Keys, with the domain that will hold them, that the card may hold once this step has begun."""
@@ -86,8 +86,9 @@ class PutKeys(_Plain):
     name = "put-keys"
     reversible = False
 
-    def describe(self, work: Work) -> str:
-        return f"put the company's keys as version {work.company_keys.version:02X}"
+    def describe(self, work: Work) -> Words:
+        version = f"{work.company_keys.version:02X}"
+        return Words(f"put the company's keys as version {version}", f"会社の鍵を版 {version} として入れる")
 
     def done(self, work: Work) -> bool:
         return work.contact.current.version == work.company_keys.version
@@ -113,8 +114,9 @@ class DeleteFactoryKeys(_Plain):
     name = "delete-factory-keys"
     reversible = False
 
-    def describe(self, work: Work) -> str:
-        return f"delete the maker's keys, version {work.factory_keys.version:02X}"
+    def describe(self, work: Work) -> Words:
+        version = f"{work.factory_keys.version:02X}"
+        return Words(f"delete the maker's keys, version {version}", f"メーカーの鍵 (版 {version}) を消す")
 
     def done(self, work: Work) -> bool:
         return work.factory_keys.version not in work.key_versions
@@ -138,8 +140,9 @@ class Install(_Plain):
     def name(self) -> str:
         return f"install:{self.application}"
 
-    def describe(self, work: Work) -> str:
-        return f"install {self.application} {self._instance(work).instance}"
+    def describe(self, work: Work) -> Words:
+        what = f"{self.application} {self._instance(work).instance}"
+        return Words(f"install {what}", f"{what} をインストールする")
 
     def done(self, work: Work) -> bool:
         return work.registered(self._instance(work)) is not None
@@ -166,8 +169,10 @@ class PersonalizeEmployeeId(_Plain):
     name = "personalize:employee-id"
     reversible = False
 
-    def describe(self, work: Work) -> str:
-        return "personalise employee-id (9B, PIN, PUK, GUID)"
+    def describe(self, work: Work) -> Words:
+        return Words(
+            "personalise employee-id (9B, PIN, PUK, GUID)", "employee-id に 9B・PIN・PUK・GUID を書き込む"
+        )
 
     def done(self, work: Work) -> bool:
         return _personalized(work, "employee-id")
@@ -207,9 +212,12 @@ class PersonalizeEntryBadge(_Plain):
     name = "personalize:entry-badge"
     reversible = False
 
-    def describe(self, work: Work) -> str:
+    def describe(self, work: Work) -> Words:
         badge = work.line.payload["entry_badge"]
-        return f"personalise entry-badge for site {badge['site_code']}"
+        site = badge["site_code"]
+        return Words(
+            f"personalise entry-badge for site {site}", f"entry-badge に拠点 {site} の内容を書き込む"
+        )
 
     def done(self, work: Work) -> bool:
         return _personalized(work, "entry-badge")
@@ -238,8 +246,8 @@ class Certify(_Plain):
     reversible = False
     changes = Facts.PIV
 
-    def describe(self, work: Work) -> str:
-        return "generate key 9A on the card and certify it"
+    def describe(self, work: Work) -> Words:
+        return Words("generate key 9A on the card and certify it", "鍵 9A をカード上で作り、証明書を発行する")
 
     def done(self, work: Work) -> bool:
         if not _personalized(work, "employee-id"):
@@ -289,8 +297,8 @@ class WriteObjects(_Plain):
     reversible = True
     changes = Facts.PIV
 
-    def describe(self, work: Work) -> str:
-        return "write printed information, CCC and CHUID"
+    def describe(self, work: Work) -> Words:
+        return Words("write printed information, CCC and CHUID", "券面情報・CCC・CHUID を書き込む")
 
     def done(self, work: Work) -> bool:
         if not _personalized(work, "employee-id"):
@@ -301,7 +309,8 @@ class WriteObjects(_Plain):
         if work.objects_written or work.card is None:
             return work.objects_written
         with work.desk.ledger.read() as books:
-            return bool(books.intents(work.card.id, step=self.name, states=("done",)))
+            written = books.intents(work.card.id, step=self.name, states=("done",))
+        return any(intent.line_id == work.line.id for intent in written)
 
     def do(self, work: Work) -> None:
         piv = work.contact.piv(work.management_key)

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ...apdu.errors import Words
 from ...applets.piv.model import ObjectTag
 from ...applets.piv.objects import CertificateObject
 from .door import read_record
@@ -23,7 +24,7 @@ __all__ = ["Check", "verify"]
 class Check:
     """One comparison."""
 
-    what: str
+    what: Words
     ok: bool
     detail: str = ""
 
@@ -39,16 +40,21 @@ def _checks(work: Work) -> Iterator[Check]:
         yield Check(step.describe(work), step.done(work))
     with work.desk.ledger.read() as books:
         state = "unknown" if work.card is None else books.card(work.card.id).state
-    yield Check("the ledger says the card is active", state == "active", state)
+    what = Words("the ledger says the card is active", "台帳ではカードが使用中である")
+    yield Check(what, state == "active", state)
     if work.profile.employee_id is not None:
         yield _certificate(work)
     if work.profile.entry_badge is not None:
         record = read_record(work)
-        yield Check("a door reads the ordered record", record == badge_record(work), record.badge_number)
+        what = Words("a door reads the ordered record", "扉が依頼どおりの内容を読む")
+        yield Check(what, record == badge_record(work), record.badge_number)
 
 
 def _certificate(work: Work) -> Check:
-    what = "the certificate of 9A is the company CA's and not revoked"
+    what = Words(
+        "the certificate of 9A is the company CA's and not revoked",
+        "9A の証明書は社内認証局のもので、失効していない",
+    )
     content = work.piv_object(ObjectTag.AUTHENTICATION_CERTIFICATE)
     if content is None:
         return Check(what, False, "no certificate")

@@ -9,7 +9,7 @@ from datetime import date
 from uuid import UUID
 
 from ...apdu.card import Recorder
-from ...apdu.errors import CardChanged, CardError, InputError
+from ...apdu.errors import CardChanged, CardError, InputError, Words
 from ...apdu.ports import KeyRef, KeyRing, Link
 from ...apdu.secret import Secret
 from ...applets.security_domain import Registered
@@ -30,7 +30,16 @@ class Facts(enum.Enum):
 
 
 READY, AT_STATION, DONE = "ready", "at_station", "done"
-UNUSABLE = ("quarantine", "damaged", "lost", "stolen", "expired", "returned", "terminated")
+UNUSABLE = {
+    "quarantine": Words("quarantine", "隔離"),
+    "damaged": Words("damaged", "破損"),
+    "lost": Words("lost", "紛失"),
+    "stolen": Words("stolen", "盗難"),
+    "expired": Words("expired", "期限切れ"),
+    "returned": Words("returned", "返却済み"),
+    "terminated": Words("terminated", "廃止"),
+}
+"""States in which a card is not touched, as a person reads them."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +172,7 @@ def begin_work(desk: Desk, link: Link, *, order_id: int | None = None, employee:
         card = books.find_card(identity)
         if card is not None and card.state in UNUSABLE:
             raise CardError(
-                "badge.out_of_use", card=printable(identity), state=card.state, reason=card.reason
+                "badge.out_of_use", card=printable(identity), state=UNUSABLE[card.state], reason=card.reason
             )
         line = _line_of(books, card, identity, order_id, employee)
         profile = Profile.from_json(books.order(line.order_id).profile)
@@ -186,7 +195,7 @@ def _line_of(
     known = _line_on_card(books, card)
     if known is not None:
         if employee and known.employee != employee:
-            raise CardChanged(expected=f"a card for {employee}", found=f"the card of {known.employee}")
+            raise CardChanged(expected=_card_of(employee), found=_card_of(known.employee))
         return known
     lines = books.lines(order_id, card_kind="company")
     if employee:
@@ -197,8 +206,8 @@ def _line_of(
     if ready:
         return ready[0]
     if employee and lines[-1].card_id is not None:
-        expected = books.card(lines[-1].card_id).identity
-        raise CardChanged(expected=printable(expected), found=printable(identity))
+        first = books.card(lines[-1].card_id).identity
+        raise CardChanged(expected=printable(first), found=printable(identity))
     raise InputError("order.none_ready")
 
 
@@ -208,6 +217,10 @@ def _line_on_card(books: Books, card: LedgerCard | None) -> Line | None:
         return None
     lines = [line for line in books.lines() if line.card_id == card.id and line.state in (AT_STATION, DONE)]
     return lines[-1] if lines else None
+
+
+def _card_of(employee: str) -> Words:
+    return Words(f"the card of employee {employee}", f"社員 {employee} のカード")
 
 
 def printable(identity: bytes) -> str:
