@@ -3,7 +3,9 @@
 What is read (name, address, birth date, sex) is encrypted at once to the organisation's public key, as CMS
 EnvelopedData (RFC 5652 §6), and only so it is kept: whoever finds the laptop finds no list of people. A
 second visit is noticed by a keyed hash of the four attributes, whose key is made for this one event, lies in
-the event's folder and dies with it. ``openssl cms -decrypt`` with the organisation's private key reads the records again.
+the event's folder and dies with it.
+
+``openssl cms -decrypt`` with the organisation's private key reads the records again.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ class CheckinDesk:
 
     @classmethod
     def create(cls, folder: Path, label: str, recipient: bytes) -> CheckinDesk:
-        """A new event. ``recipient`` is the organisation's certificate (PEM or DER, RSA of 2048 bits or more).
+        """A new event. ``recipient`` is the organisation's certificate (PEM or DER; RSA, 2048 bits or more).
 
         Raises InputError ``checkin.exists`` and ``checkin.recipient``.
         """
@@ -112,7 +114,7 @@ class CheckinDesk:
     def undo(self) -> int | None:
         """Take the last arrival back; returns its number, None when there is none."""
         with self._engine.begin() as connection:
-            last = connection.scalar(select(func.max(RECORD.c.seq)))
+            last: int | None = connection.scalar(select(func.max(RECORD.c.seq)))
             if last is not None:
                 connection.execute(text("PRAGMA secure_delete=ON"))
                 connection.execute(delete(RECORD).where(RECORD.c.seq == last))
