@@ -7,14 +7,16 @@ others) agree on; the token info is a serialised ``CK_TOKEN_INFO`` (PKCS #11), D
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
+
+from ...apdu.pin import PinChange, PinReference, PinRule
 
 __all__ = [
     "AID",
     "DIGEST_INFO",
     "KEY_BYTES",
     "MAX_SIGN_INPUT",
+    "PINS",
     "TOKEN_INFO_BYTES",
     "Ef",
     "JpkiKey",
@@ -62,21 +64,6 @@ class SignMode(enum.IntEnum):
     HASH_AND_PSS = 0x05
 
 
-@dataclass(frozen=True, slots=True)
-class PinRule:
-    """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences."""
-
-    name: str
-    pattern: str
-    rule: str
-    tries: int
-    shortest: int
-    longest: int
-
-    def allows(self, value: bytes) -> bool:
-        return re.fullmatch(self.pattern.encode("ascii"), value) is not None
-
-
 class JpkiKey(enum.Enum):
     """The two keys, each with its files and its PIN."""
 
@@ -108,6 +95,15 @@ class JpkiKey(enum.Enum):
         self.certificate_file = certificate
         self.ca_certificate_file = ca_certificate
         self.pin_rule = rule
+
+    @property
+    def pin(self) -> PinReference:
+        """Where and what the PIN of this key is."""
+        name = "auth" if self.pin_file == Ef.AUTHENTICATION_PIN else "sign"
+        return PinReference(name, AID, self.pin_file, self.pin_rule, PinChange.CHANGE_REFERENCE_DATA)
+
+
+PINS = tuple(key.pin for key in JpkiKey)
 
 
 DIGEST_INFO = {

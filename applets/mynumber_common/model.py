@@ -8,10 +8,15 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["AID", "CardSerial", "Ef"]
+from ...apdu.pin import PinChange, PinReference, PinRule
+
+__all__ = ["AID", "INTERNAL_KEY_REFERENCE", "KEY_REFERENCE_BYTES", "PIN", "CardSerial", "Ef"]
 
 AID = bytes.fromhex("D3921000310001010100")
 RECORD_TAG = 0x01
+KEY_REFERENCE_BYTES = 16
+MANUFACTURER_NUMBER = slice(0, 13)
+"""What other clients call 製造番号: characters 2 to 15 of the record's 30 bytes."""
 
 
 class Ef(enum.IntEnum):
@@ -27,14 +32,35 @@ class Ef(enum.IntEnum):
 INTERNAL_KEY_REFERENCE = 0x99
 """P2 of INTERNAL AUTHENTICATE: key 0019 by short id."""
 
+PIN = PinReference(
+    "common",
+    AID,
+    Ef.PIN,
+    PinRule(
+        "common application PIN (共通アプリケーションの暗証番号)",
+        r"[0-9]{4}",
+        "4 digits (数字 4 桁)",
+        3,
+        4,
+        4,
+    ),
+    PinChange.PROPRIETARY,
+)
+"""A PIN that no holder is told: its state can be asked, and that is all that tegata does with it."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class CardSerial:
     """Record 1: serial of the card (15 digits), municipality code (5), expiry YYYYMMDD (8)."""
 
     serial: str
     municipality: str
     expiry: str
+
+    @property
+    def manufacturer_number(self) -> str:
+        """製造番号 as official and open clients take it: the first 13 of the 28 digits."""
+        return self.serial[MANUFACTURER_NUMBER]
 
     def __bytes__(self) -> bytes:
         value = (self.serial + self.municipality + self.expiry).encode("ascii")

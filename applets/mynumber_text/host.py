@@ -11,9 +11,7 @@ from ...apdu.status import status_error
 from .model import (
     AID,
     MAX_ATTRIBUTES_BYTES,
-    PIN_DIGITS,
-    PIN_NAME,
-    PIN_RULE,
+    PIN,
     PIN_TRIES,
     Attributes,
     Ef,
@@ -51,19 +49,19 @@ class TextApplication:
     def verify(self, pin: Secret, *, allow_last_try: bool = False) -> None:
         """Present the PIN. Raises InputError ``pin.format``, PinError (``pin.last_try`` too), PinBlocked."""
         value = pin.reveal() if len(pin) else b""
-        if len(value) != PIN_DIGITS or not value.isdigit():
-            raise InputError("pin.format", pin=PIN_NAME, rule=PIN_RULE)
+        if not PIN.rule.allows(value):
+            raise InputError("pin.format", pin=PIN.rule.name, rule=PIN.rule.rule)
         left = self.tries()
         if left == 0:
-            raise PinBlocked(PIN_NAME)
+            raise PinBlocked(PIN.rule.name)
         if left == 1 and not allow_last_try:
-            raise PinError(1, PIN_NAME, code="pin.last_try")
+            raise PinError(1, PIN.rule.name, code="pin.last_try")
         command = Command(0x00, 0x20, 0x00, CURRENT_FILE, value, secret=((0, None),))
         response = self._card.send(command)
         if response.sw in BLOCKED or response.sw == 0x63C0:
-            raise PinBlocked(PIN_NAME)
+            raise PinBlocked(PIN.rule.name)
         if response.sw & 0xFFF0 == 0x63C0:
-            raise PinError(response.sw & 0x0F, PIN_NAME)
+            raise PinError(response.sw & 0x0F, PIN.rule.name)
         if not response.ok:
             raise status_error(command, response, self._card.application)
 
