@@ -31,3 +31,12 @@ def my_number_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("card") / "card.sim"
     presets.create("my-number-card", path)
     return path
+
+
+@pytest.fixture(scope="module", params=["contact", "contactless"])
+def my_number_reader(
+    request: pytest.FixtureRequest, ns: Namespace, my_number_card: Path
+) -> Iterator[Namespace]:
+    """The module's pcscd with a My Number Card in its reader: first in contact, then contactless."""
+    with ns.serve(my_number_card, "--interface", request.param):
+        yield ns
