@@ -17,13 +17,19 @@ __all__ = ["CostModel", "VirtualClock", "cost_model"]
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Prices in seconds. ``link_frame`` is paid once per APDU direction, ``link_byte`` per byte."""
+    """Prices in seconds. ``link_byte`` is paid per byte, ``link_frame`` per frame: at least one each way, and
+    one more for every ``frame_bytes`` bytes of a longer APDU."""
 
     name: str
     link_frame: float
+    frame_bytes: int
     link_byte: float
     operations: Mapping[str, float]
     sources: Mapping[str, str]
+
+    def link(self, length: int) -> float:
+        """An APDU of ``length`` bytes in one direction."""
+        return max(1, -(-length // self.frame_bytes)) * self.link_frame + length * self.link_byte
 
 
 @cache
@@ -35,6 +41,7 @@ def cost_model(name: str = "contactless-424") -> CostModel:
     return CostModel(
         name=name,
         link_frame=model["link_frame"]["seconds"],
+        frame_bytes=model["frame_bytes"]["bytes"],
         link_byte=model["link_byte"]["seconds"],
         operations={key: figure["seconds"] for key, figure in operations.items()},
         sources={key: figure["source"] for key, figure in {**operations, **_figures(model)}.items()},
@@ -42,7 +49,7 @@ def cost_model(name: str = "contactless-424") -> CostModel:
 
 
 def _figures(model: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    return {key: model[key] for key in ("link_frame", "link_byte")}
+    return {key: model[key] for key in ("link_frame", "frame_bytes", "link_byte")}
 
 
 @dataclass(slots=True)
@@ -62,7 +69,7 @@ class VirtualClock:
         self.apdus += 1
         self.bytes_in += command
         self.bytes_out += response
-        self.link += 2 * self.model.link_frame + (command + response) * self.model.link_byte
+        self.link += self.model.link(command) + self.model.link(response)
         for operation, count in cost.items():
             seconds = count * self.model.operations[operation]
             if operation.startswith("nv_"):

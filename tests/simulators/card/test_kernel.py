@@ -190,6 +190,16 @@ def test_the_clock_counts_exactly_and_prices_by_a_named_model() -> None:
     assert clock.total == pytest.approx(clock.link + clock.crypto + clock.write)
 
 
+def test_a_long_apdu_pays_for_every_frame_that_carries_it() -> None:
+    """One extended READ BINARY is one APDU and seven frames: counts of APDUs alone would flatter it."""
+    model = cost_model()
+    assert model.link(253) == pytest.approx(model.link_frame + 253 * model.link_byte)
+    assert model.link(1588) == pytest.approx(7 * model.link_frame + 1588 * model.link_byte)
+    clock = VirtualClock()
+    clock.exchange(7, 1588, {})
+    assert clock.link == pytest.approx(8 * model.link_frame + 1595 * model.link_byte)
+
+
 @pytest.mark.parametrize("name", ["contactless-424", "contactless-106", "contact-t1"])
 def test_every_price_names_its_source(name: str) -> None:
     model = cost_model(name)
