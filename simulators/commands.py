@@ -9,7 +9,8 @@ import click
 from ..apdu.errors import InputError, language
 from ..reader_bridge.frames.vpcd import PORT
 from ..reader_bridge.share.vpcd import Report, parse_address
-from . import presets
+from . import personas, presets
+from .pki_commands import pki
 from .run import card_reader, run_with_card, serve_vpcd
 
 __all__ = ["sim"]
@@ -79,15 +80,40 @@ def sim() -> None:
 
 
 @sim.command(cls=_WithPresets)
-@click.argument("preset")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, metavar="[PRESET] FILE")
+@click.option(
+    "--persona",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file that describes the holder and the card, instead of a preset; see tegata sim persona.",
+)
+@click.option(
+    "--quirks",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A JSON file of switches for what is not known of real cards, as tegata mynumber probe writes it.",
+)
 @click.option("--seed", type=int, help="Make the same card each time (for tests).")
-def new(preset: str, file: Path, seed: int | None) -> None:
-    """Make a simulated card in FILE. A file that exists is never overwritten."""
+def new(words: tuple[str, ...], persona: Path | None, quirks: Path | None, seed: int | None) -> None:
+    """Make a simulated card in FILE. A file that exists is never overwritten.
+
+    \b
+    tegata sim new my-number-card card.sim
+    tegata sim new --persona person.toml card.sim
+    """
+    if len(words) != (1 if persona else 2):
+        raise click.UsageError("Give a preset and a file, or --persona and a file.")
+    file = Path(words[-1])
     if file.exists():  # before the work of making keys
         raise InputError("cardfile.exists", file=file)
-    presets.create(preset, file, seed=seed)
+    switches = presets.read_quirks(quirks) if quirks else {}
+    memory = presets.persona_memory(persona, seed) if persona else presets.memory(words[0], seed)
+    presets.write(file, presets.with_quirks(memory, switches))
     click.echo(file)
+
+
+@sim.command()
+def persona() -> None:
+    """Print a persona file with every entry explained, to begin with."""
+    click.echo(personas.text("example"), nl=False)
 
 
 @sim.command(cls=_WithPresets)
@@ -131,3 +157,6 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
     with card_reader(file, interface, trace) as reader:
         click.echo(_OPEN_DRIVER[language()], err=True)
         serve_vpcd(reader, host, port, say)
+
+
+sim.add_command(pki)

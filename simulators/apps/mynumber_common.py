@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from ...apdu.command import Command, Response
 from ...applets.jpki.model import SignMode
-from ...applets.mynumber_common.model import INTERNAL_KEY_REFERENCE, Ef
+from ...applets.mynumber_common.model import Ef
 from ..card.application import CardStatus, Context
 from . import rsa_sign
-from .jicsap import ElementaryFile, FileApplication, Internal, Key, Pin, Records, Transparent
+from .jicsap import (
+    INS_CHANGE,
+    INS_CHANGE_PROPRIETARY,
+    INS_INTERNAL_AUTHENTICATE,
+    INS_PERFORM_SECURITY_OPERATION,
+    ElementaryFile,
+    FileApplication,
+    Internal,
+    Key,
+    Pin,
+    Records,
+    Transparent,
+)
 
 __all__ = ["CommonApplication"]
 
-INS_READ_RECORD, INS_INTERNAL_AUTHENTICATE = 0xB2, 0x88
+INS_READ_RECORD = 0xB2
 THIS_RECORD, FROM_THIS_RECORD = 0x04, 0x05
 
 FILES: dict[int, ElementaryFile] = {
     Ef.SERIAL: Records(),
     Ef.KEY_REFERENCE: Transparent(),
-    Ef.INTERNAL_KEY: Key(None),
-    Ef.PIN: Pin(3, 4, 4, changeable=False),
+    Ef.INTERNAL_KEY: Key(),
+    Ef.PIN: Pin(3, 4, 4),
     Ef.INTERNAL: Internal(),
 }
+ABSENT = (INS_CHANGE, INS_PERFORM_SECURITY_OPERATION)
 
 
 class CommonApplication(FileApplication):
@@ -30,7 +43,8 @@ class CommonApplication(FileApplication):
     files = FILES
     secure_messaging_sw = 0x66F1
     instructions = {
-        **{ins: entry for ins, entry in FileApplication.instructions.items() if ins not in (0x24, 0x2A)},
+        **{ins: entry for ins, entry in FileApplication.instructions.items() if ins not in ABSENT},
+        INS_CHANGE_PROPRIETARY: (0x80, "_change_proprietary"),
         INS_READ_RECORD: (0x00, "_read_record"),
         INS_INTERNAL_AUTHENTICATE: (0x00, "_internal_authenticate"),
     }
@@ -51,8 +65,10 @@ class CommonApplication(FileApplication):
 
     def _internal_authenticate(self, ctx: Context, command: Command) -> Response:
         """PKCS #1 v1.5 with SHA-256 over the challenge: deterministic, without a PIN."""
-        if command.p1 != 0x00 or command.p2 != INTERNAL_KEY_REFERENCE:
+        if command.p1 != 0x00 or command.p2 & 0xE0 != 0x80:
             raise CardStatus(0x6A86)
+        if self._reference(ctx, command.p2) != Ef.INTERNAL_KEY:
+            raise CardStatus(ctx.policy.other_key_authentication_sw)
         if not 1 <= len(command.data) <= 255:
             raise CardStatus(0x6700)
         encoded = rsa_sign.encode(SignMode.HASH_AND_DIGEST_INFO, command.data, ctx.random)

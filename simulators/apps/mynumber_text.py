@@ -1,7 +1,8 @@
 """The text application (券面事項入力補助 AP) of the simulated card: see ``applets.mynumber_text.model``.
 
-Not played: the session key of its secure messaging (EF 0006); a CLA with secure messaging answers 69FC, as a
-real card does without a session.
+Its secure messaging is not played: how the session keys follow from the seed is not public. EF 0006 holds a
+public key, 80 AE answers 6D00, and a CLA with secure messaging answers 69FC, as a real card does without a
+session.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ FILES: dict[int, ElementaryFile] = {
     Ef.ISSUER_SIGNATURE: Transparent(frozenset({Ef.PIN, A, B})),
     Ef.CERTIFICATE: Transparent(),
     Ef.BASIC_INFO: Transparent(),
+    Ef.SESSION_KEY: Transparent(frozenset({Ef.PIN, A, B})),
     Ef.KEY_RECORD: Transparent(),
     Ef.FILLER: Transparent(),
     Ef.PIN: Pin(PIN_TRIES, 4, 4),
     Ef.BLOCKED_REFERENCE: Pin(0, 1, 16, changeable=False),
-    Ef.INTERNAL_KEY: Key(None),
+    Ef.INTERNAL_KEY: Key(),
     A: Pin(CHECK_NUMBER_TRIES, 12, 12, changeable=False),
     B: Pin(CHECK_NUMBER_TRIES, 14, 14, changeable=False),
     **{number: Internal() for number in INTERNAL_FILES},

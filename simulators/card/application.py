@@ -120,6 +120,11 @@ class Context:
         return self._machine.ram.contactless
 
     @property
+    def contact_atr(self) -> bytes:
+        """The ATR that the card gives at its contacts."""
+        return self._machine.read("card/atr-contact", b"")
+
+    @property
     def security_level(self) -> int:
         """Security level under which the current command arrived; 0 outside a secure channel."""
         return self._machine.command_level

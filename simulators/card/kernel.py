@@ -314,7 +314,16 @@ class Machine:
             if self._find(self.ram.channels[number].selected) is not None:
                 application, ctx = self.application(self.ram.channels[number].selected, number)
                 application.missed_select(ctx)
+            if not self.policy.missed_select_keeps_application:
+                self._leave(channel)
             raise
+
+    def _leave(self, channel: Channel) -> None:
+        """The card manager becomes current, without an answer of its own."""
+        issuer = next(entry for entry in entries(self.view()) if entry.kind is Kind.ISSUER_DOMAIN)
+        if channel.selected != issuer.aid:
+            channel.selected, channel.memory = issuer.aid, {}
+            channel.secure = channel.target = channel.chain = None
 
     def _select(self, number: int, channel: Channel, command: Command) -> Response:
         if not command.data and self.policy.bare_select_sw != 0x9000:

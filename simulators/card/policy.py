@@ -20,9 +20,24 @@ class CardPolicy:
     its CLEAR_ON_DESELECT memory. ``channels``: supplementary logical channels (0: CLA 01… answers 6881).
     ``no_fci_for_p2_0c``: P2 = 0C answers 9000 alone. ``chaining``: ISO command chaining is reassembled.
 
-    Not known of real My Number Cards, and so switches of its PINs: ``verified_query_answers_9000`` (an empty
-    VERIFY after a right one; else 63Cx), ``implausible_pin_counts`` (a PIN of impossible length spends a try;
-    else 6700), ``failed_verify_clears_status``, ``blocked_pin_sw`` (6984 measured; some hosts expect 6983).
+    Not known for certain of real My Number Cards, and so switches; ``documented`` is what somebody measured.
+
+    * ``verified_query_answers_9000``: an empty VERIFY after a right one; else 63Cx.
+    * ``implausible_pin_counts``: a PIN of impossible length spends a try; else 6700.
+    * ``failed_verify_clears_status``: a wrong VERIFY ends the verified state of that PIN.
+    * ``blocked_pin_sw``: VERIFY of a blocked PIN; 6984 documented, some hosts expect 6983.
+    * ``missed_select_keeps_application``: after SELECT of an unknown AID the current application stays; else
+      the card manager becomes current.
+    * ``no_application_sw``: SELECT of a file while the card manager is current; 6A82 and 6986 documented.
+    * ``sign_length_sw``: data of a wrong length to sign; 6985 and 6700 documented.
+    * ``short_ids``: short file ids in READ BINARY, VERIFY and signing (documented); else 6A86.
+    * ``get_data_in_application_sw``: GET DATA inside an application.
+    * ``contact_atr_in_applications``: object 5F51 answers inside applications and not at card level.
+    * ``signature_certificate_free``: the signature certificate needs no password (one source against six).
+    * ``birth_pin_tries``: tries of the birth date in the visual application; 0: it never blocks (6300).
+    * ``other_key_authentication_sw``: INTERNAL AUTHENTICATE with a key that is not for it; 6982 and 6985
+      documented.
+    * ``terminal_refused_sw``: a terminal certificate (特定機関認証) that does not verify.
     """
 
     name: str = "globalplatform"
@@ -36,6 +51,16 @@ class CardPolicy:
     implausible_pin_counts: bool = False
     failed_verify_clears_status: bool = True
     blocked_pin_sw: int = 0x6984
+    missed_select_keeps_application: bool = True
+    no_application_sw: int = 0x6A82
+    sign_length_sw: int = 0x6985
+    short_ids: bool = True
+    get_data_in_application_sw: int = 0x6A88
+    contact_atr_in_applications: bool = False
+    signature_certificate_free: bool = False
+    birth_pin_tries: int = 10
+    other_key_authentication_sw: int = 0x6985
+    terminal_refused_sw: int = 0x6A80
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()

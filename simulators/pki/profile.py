@@ -2,8 +2,10 @@
 samples.
 
 Roots and end-entity certificates carry the same extensions in the same order with the same criticality as
-real ones, under O=JPKI-TEST. One difference is meant: the OCSP address ends in ``.invalid`` (RFC 2606), so
-that no test certificate ever asks the real service.
+real ones, under O=JPKI-TEST as the official test hierarchy is named. One difference is meant: the OCSP
+address ends in ``.invalid`` (RFC 2606), so that no test certificate ever asks the real service, whatever its
+names are. Certomancer's names are built from a table with one value a type, and JPKI names hold two OU or
+two L: the builders of ``cryptography`` stand here instead.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import enum
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from asn1crypto import core
 from cryptography import x509
@@ -21,6 +23,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 __all__ = [
     "ATTRIBUTES",
+    "PRODUCTION_ORGANIZATION",
+    "TEST_ORGANIZATION",
     "Family",
     "Holder",
     "authentication_certificate",
@@ -31,6 +35,7 @@ __all__ = [
 ]
 
 CPS = "http://www.jpki.go.jp/cps.html"
+TEST_ORGANIZATION, PRODUCTION_ORGANIZATION = "JPKI-TEST", "JPKI"
 ROOT_YEARS = 10
 CERTIFICATE_BIRTHDAYS = 5
 
@@ -76,7 +81,11 @@ ERAS = ((date(2019, 5, 1), 5), (date(1989, 1, 8), 4), (date(1926, 12, 25), 3), (
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom the certificates name. ``sex`` is the JIS X 0303 digit: 1 male, 2 female, 9 not applicable."""
+    """Whom the certificates name. ``sex`` is the JIS X 0303 digit: 1 male, 2 female, 9 not applicable.
+
+    The two ``substitutes`` have one ``0`` or ``1`` a character: 1 where another character stands in for one
+    that JIS does not have. Empty means none.
+    """
 
     name: str
     address: str
@@ -84,6 +93,8 @@ class Holder:
     sex: int
     prefecture: str
     city: str
+    name_substitutes: str = ""
+    address_substitutes: str = ""
 
     @property
     def era_birth(self) -> str:
@@ -115,10 +126,10 @@ def _name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
 
 
-def _authority_name(family: Family) -> x509.Name:
+def _authority_name(family: Family, organization: str) -> x509.Name:
     return _name(
         (NameOID.COUNTRY_NAME, "JP"),
-        (NameOID.ORGANIZATION_NAME, "JPKI-TEST"),
+        (NameOID.ORGANIZATION_NAME, organization),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, family.unit),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "Japan Agency for Local Authority Information Systems"),
     )
@@ -155,10 +166,12 @@ def _distribution(name: x509.Name) -> x509.CRLDistributionPoints:
     return x509.CRLDistributionPoints([point])
 
 
-def root(family: Family, key: rsa.RSAPrivateKey, now: datetime) -> x509.Certificate:
-    """A self-signed root, valid for ten years from yesterday."""
-    name = _authority_name(family)
-    start = now.replace(microsecond=0) - timedelta(days=1)
+def root(
+    family: Family, key: rsa.RSAPrivateKey, start: datetime, organization: str = TEST_ORGANIZATION
+) -> x509.Certificate:
+    """A self-signed root, valid for ten years from ``start``."""
+    name = _authority_name(family, organization)
+    start = start.replace(microsecond=0)
     until = birthday(start.date(), start.year + ROOT_YEARS)
     return (
         x509.CertificateBuilder()
@@ -231,8 +244,8 @@ def _attributes(holder: Holder) -> x509.SubjectAlternativeName:
         "birth": holder.era_birth,
         "sex": str(holder.sex),
         "address": holder.address,
-        "name_substitutes": "0" * len(holder.name),
-        "address_substitutes": "0" * len(holder.address),
+        "name_substitutes": holder.name_substitutes or "0" * len(holder.name),
+        "address_substitutes": holder.address_substitutes or "0" * len(holder.address),
     }
     return x509.SubjectAlternativeName(
         [
@@ -270,9 +283,10 @@ def _finish(
 ) -> x509.CertificateBuilder:
     """The extensions that both kinds end with, in their order."""
     policy = x509.PolicyInformation(x509.ObjectIdentifier(family.policy), [CPS])
+    organization = issuer.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     points = _name(
         (NameOID.COUNTRY_NAME, "JP"),
-        (NameOID.ORGANIZATION_NAME, "JPKI-TEST"),
+        (NameOID.ORGANIZATION_NAME, str(organization)),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, family.unit),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "CRL Distribution Points"),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, holder.prefecture),

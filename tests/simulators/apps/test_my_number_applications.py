@@ -28,7 +28,9 @@ def test_card_level_objects(transmit: Transmit) -> None:
     assert len(bytes.fromhex(transmit("00CA00F200"))) == 8 + 2
     assert transmit("00CA5F5100") == "E000FF8131FE45149000"
     assert transmit("00CA006600").startswith("66") and "2A864886FC6B01" in transmit("00CA006600")
-    assert transmit("00CA7F2100") == "6A88"
+    for tag in ("7F21", "00F8"):  # 568 bytes: refused to a short Le, read with an extended one
+        assert transmit(f"00CA{tag}00") == "6700"
+        assert len(transmit(f"00CA{tag}000000")) == 2 * (568 + 2)
     assert transmit("00CA0042") == "6700"
     assert transmit("80500000081122334455667788") == "6D00"
 
