@@ -1,0 +1,59 @@
+"""Whom to believe, and for what: trust anchors that a person put into a folder, purposes of a certificate."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from asn1crypto import pem
+from cryptography import x509
+
+from ...apdu.errors import InputError
+
+__all__ = ["NO_ANCHORS", "Anchors", "Purpose", "read_certificates"]
+
+
+class Purpose(enum.Enum):
+    """What a certificate is asked to be good for: key usages, extended key usages."""
+
+    AUTHENTICATION = (frozenset({"digital_signature"}), frozenset({"client_auth"}))
+    SIGNATURE = (frozenset({"digital_signature", "non_repudiation"}), frozenset[str]())
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Root certificates in DER form."""
+
+    roots: tuple[bytes, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Anchors:
+        """All certificates in ``folder`` (``*.pem``, ``*.crt``, ``*.cer``, ``*.der``).
+
+        A folder that does not exist holds none. Raises InputError ``bridge.anchors``.
+        """
+        roots: list[bytes] = []
+        for path in sorted(folder.glob("*")):
+            if path.suffix.lower() in (".pem", ".crt", ".cer", ".der"):
+                roots += _certificates(path)
+        return cls(tuple(roots))
+
+
+NO_ANCHORS = Anchors()
+"""Trusts nobody: the default everywhere."""
+
+
+def read_certificates(raw: bytes) -> list[bytes]:
+    """The certificates of a PEM or DER file, in DER form. Raises ValueError."""
+    ders = [der for _, _, der in pem.unarmor(raw, multiple=True)] if pem.detect(raw) else [raw]
+    for der in ders:
+        x509.load_der_x509_certificate(der)
+    return ders
+
+
+def _certificates(path: Path) -> list[bytes]:
+    try:
+        return read_certificates(path.read_bytes())
+    except ValueError as error:
+        raise InputError("bridge.anchors", path=str(path), what="not a certificate") from error

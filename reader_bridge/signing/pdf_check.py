@@ -1,0 +1,147 @@
+"""Verifying every signature of a PDF (ISO 32000-2 §12.8; ETSI EN 319 142-1): PAdES and adbe.pkcs7.detached.
+
+What was added after a signature is judged by pyHanko's difference analysis, which knows the shadow attacks;
+own code is stricter in three points. The hole in the ByteRange must be the signature's own hexadecimal string
+and nothing else; nothing at all may follow the last signature; and a form may be filled in after a signature
+only where that signature allows it.
+"""
+
+from __future__ import annotations
+
+import io
+import string
+import zlib
+from datetime import datetime
+
+from asn1crypto import cms
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import DiffResult
+from pyhanko.sign.fields import MDPPerm
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, async_validate_pdf_signature
+from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
+
+from ...apdu.errors import InputError, Words
+from .anchors import Purpose
+from .card_signer import run
+from .cms import ANY_USAGE, integrity_only
+from .cms_check import BROKEN, MISMATCH, check_signed_data, integrity_faults, structure
+from .path import Refused
+from .report import Form, SignatureReport, examine_signer
+from .trust import Trust
+
+__all__ = ["verify_pdf_signatures"]
+
+BROKEN_PDF = (*BROKEN, PdfError, zlib.error, OSError, EOFError)
+HEX = frozenset(string.hexdigits.encode())
+FILLING_ALLOWED = (MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE)
+SUBFILTERS = ("/ETSI.CAdES.detached", "/adbe.pkcs7.detached")
+
+
+def verify_pdf_signatures(
+    document: bytes, name: str, trust: Trust, at: datetime
+) -> tuple[SignatureReport, ...]:
+    """A report for each signature, oldest first.
+
+    Raises InputError ``verify.unreadable`` for a PDF that cannot be read or holds no signature, and Refused
+    ``verify.structure`` when its signatures are built so that none can be told from the others.
+    """
+    everything = _embedded(document, name)
+    signatures = [found for found in everything if found.sig_object_type == "/Sig"]
+    if not signatures:
+        what = Words("it holds no signature", "署名がありません")
+        raise InputError("verify.unreadable", name=name, what=what)
+    fields = {found.field_name for found in everything}
+    reports = []
+    for found in signatures:
+        last = found is everything[-1]
+        reports.append(_report(document, found, fields, trust, at, last=last))
+    return tuple(reports)
+
+
+def _embedded(document: bytes, name: str) -> list[EmbeddedPdfSignature]:
+    try:
+        reader = PdfFileReader(io.BytesIO(document))
+        encrypted = reader.encrypted
+        _ = reader.root
+    except BROKEN_PDF as error:
+        what = Words("it is not a readable PDF", "読み取れる PDF ではありません")
+        raise InputError("verify.unreadable", name=name, what=what) from error
+    if encrypted:
+        what = Words("it is encrypted", "暗号化されています")
+        raise InputError("verify.unreadable", name=name, what=what)
+    try:
+        found: list[EmbeddedPdfSignature] = reader.embedded_signatures
+        _ = [signature.sig_object_type for signature in found]
+        return found
+    except BROKEN_PDF as error:
+        raise structure("a signature in it cannot be read", "読み取れない署名が含まれています") from error
+
+
+def _report(
+    document: bytes,
+    signature: EmbeddedPdfSignature,
+    fields: set[str],
+    trust: Trust,
+    at: datetime,
+    *,
+    last: bool,
+) -> SignatureReport:
+    label = signature.field_name
+    try:
+        check_signed_data(signature.signed_data)
+        _check_range(document, signature)
+        checking = async_validate_pdf_signature(
+            signature,
+            signer_validation_context=integrity_only(signature.signer_cert),
+            key_usage_settings=ANY_USAGE,
+        )
+        status = run(checking)
+        faults = integrity_faults(status) or _changes(status, signature, fields, last=last)
+        certificate = signature.signer_cert.dump()
+        others = tuple(other.dump() for other in signature.other_embedded_certs)
+        when = signature.self_reported_timestamp
+    except Refused as fault:
+        return SignatureReport(Form.PDF, label, own_faults=(fault,))
+    except BROKEN_PDF:
+        return SignatureReport(Form.PDF, label, own_faults=(MISMATCH,))
+    signer = examine_signer(trust, certificate, Purpose.SIGNATURE, at, others)
+    return SignatureReport(Form.PDF, label, signer, when, signature.md_algorithm, faults)
+
+
+def _check_range(document: bytes, signature: EmbeddedPdfSignature) -> None:
+    """Raises Refused ``verify.extended`` or ``verify.structure``."""
+    if signature.sig_object.get("/SubFilter") not in SUBFILTERS:
+        raise structure("its SubFilter is not one of PAdES", "SubFilter が PAdES のものではありません")
+    numbers = [int(number) for number in signature.byte_range]
+    whole = len(numbers) == 4 and numbers[0] == 0 and all(number >= 0 for number in numbers)
+    start, end = (numbers[1], numbers[2]) if whole else (0, 0)
+    if not (whole and start < end and end + numbers[3] <= len(document)):
+        raise _extended("its ByteRange does not fit the file", "ByteRange がファイルと合いません")
+    hole = document[start:end]
+    if hole[:1] != b"<" or hole[-1:] != b">" or not HEX.issuperset(hole[1:-1]) or len(hole) % 2:
+        raise _extended("its ByteRange leaves out more than itself", "ByteRange が署名以外も除外しています")
+    if bytes.fromhex(hole[1:-1].decode("ascii")) != signature.pkcs7_content:
+        raise _extended(
+            "its ByteRange leaves out something else", "ByteRange が署名とは別の部分を除外しています"
+        )
+    padding = signature.pkcs7_content[len(cms.ContentInfo.load(signature.pkcs7_content).dump()) :]
+    if any(padding):
+        raise structure("something hides behind it", "署名の後ろに余分なデータがあります")
+
+
+def _changes(
+    status: PdfSignatureStatus, signature: EmbeddedPdfSignature, fields: set[str], *, last: bool
+) -> tuple[Refused, ...]:
+    if last and status.coverage is not SignatureCoverageLevel.ENTIRE_FILE:
+        return (_extended("bytes were added after it", "署名の後ろにデータが追加されています"),)
+    if not status.docmdp_ok or not isinstance(status.diff_result, DiffResult):
+        return (_extended("the document was changed after it", "署名の後で文書が変更されています"),)
+    filled = status.diff_result.changed_form_fields - fields
+    if filled and signature.docmdp_level not in FILLING_ALLOWED:
+        return (_extended("a form was filled in after it", "署名の後でフォームに記入されています"),)
+    return ()
+
+
+def _extended(en: str, ja: str) -> Refused:
+    return Refused("verify.extended", what=Words(en, ja))
