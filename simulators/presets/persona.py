@@ -67,12 +67,12 @@ Pin = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 Place = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[A-Za-z][A-Za-z' -]*$")]
 
 
-def _contact_atr(text: str) -> str:
+def _checked_atr(text: str) -> str:
     Atr.parse(bytes.fromhex(text))
     return text
 
 
-AtrHex = Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2})+$"), AfterValidator(_contact_atr)]
+AtrHex = Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2})+$"), AfterValidator(_checked_atr)]
 
 
 class _Section(BaseModel):
