@@ -1,20 +1,38 @@
-"""What a PIN looks like, where it lies on a card, and how often it may be wrong.
+"""PINs of a card: what they look like, where they lie, and the two rules that protect their holder.
 
-``PinRule`` is checked before the card is asked to compare; ``PinReference`` says where VERIFY finds it.
+VERIFY and CHANGE REFERENCE DATA (ISO/IEC 7816-4:2020 §11.5.6, §11.5.7). The rules: no try is spent without
+:meth:`Pins.verify` being called, and the last one is not spent unless the caller says so after being told.
+Length and alphabet are checked before the card is asked to compare.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["PinChange", "PinReference", "PinRule"]
+from .binary import select_file
+from .card import Card
+from .command import Command, Response
+from .errors import CardError, CardRemoved, InputError, PinBlocked, PinError, StatusError
+from .secret import Secret
+from .status import status_error
+
+__all__ = ["PinChange", "PinReference", "PinRule", "PinStatus", "Pins", "holder_session", "pin_status"]
+
+CURRENT_FILE = 0x80
+BLOCKED = (0x6983, 0x6984)
+ABSENT = (0x6A81, 0x6A82, 0x6A88, 0x6999)
 
 
 @dataclass(frozen=True, slots=True)
 class PinRule:
-    """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences."""
+    """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences.
+
+    ``new_pattern`` and ``new_rule`` are for a value that replaces the old one, where they are stricter.
+    """
 
     name: str
     pattern: str
@@ -22,9 +40,15 @@ class PinRule:
     tries: int
     shortest: int
     longest: int
+    new_pattern: str = ""
+    new_rule: str = ""
 
     def allows(self, value: bytes) -> bool:
         return re.fullmatch(self.pattern.encode("ascii"), value) is not None
+
+    def allows_new(self, value: bytes) -> bool:
+        pattern = self.new_pattern or self.pattern
+        return self.allows(value) and re.fullmatch(pattern.encode("ascii"), value) is not None
 
 
 class PinChange(enum.Enum):
@@ -49,3 +73,155 @@ class PinReference:
     def by_short_id(self) -> int:
         """P2 that names the file by its short id (ISO/IEC 7816-4:2020 §7.2.1)."""
         return 0x80 | self.file & 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class PinStatus:
+    """What a card says about one PIN: ``tries`` left, 0 for a blocked one, None when the card has no such
+    PIN."""
+
+    reference: PinReference
+    tries: int | None
+
+    @property
+    def blocked(self) -> bool:
+        return self.tries == 0
+
+
+class Pins:
+    """The PINs of the application that is selected on ``card``."""
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+        self._wrong: dict[PinReference, int] = {}
+
+    def tries(self, pin: PinReference) -> int:
+        """How many tries ``pin`` has left; asking spends none. Raises StatusError.
+
+        A card that answers 9000 (the PIN is verified already) has all of them, since a right PIN resets them,
+        or what a wrong one left since then.
+        """
+        return self._ask(pin)[0]
+
+    def verify(self, pin: PinReference, value: Secret, *, allow_last_try: bool = False) -> None:
+        """Present ``value`` (letters in either case).
+
+        Raises, before the card is asked to compare: InputError ``pin.format``, PinBlocked, and PinError
+        ``pin.last_try`` when one try is left and ``allow_last_try`` is not said. After a wrong PIN: PinError
+        with the tries left, or PinBlocked.
+        """
+        _checked(pin, value)
+        left, p2 = self._ask(pin)
+        if left == 0:
+            raise PinBlocked(pin.rule.name)
+        if left == 1 and not allow_last_try:
+            raise PinError(1, pin.rule.name, code="pin.last_try")
+        command = Command(0x00, 0x20, 0x00, p2, _upper(value), secret=((0, None),))
+        self._judge(pin, command, self._card.send(command))
+
+    def change(self, pin: PinReference, old: Secret, new: Secret, *, allow_last_try: bool = False) -> None:
+        """Verify ``old``, then put ``new`` in its place; both are checked before the card is asked.
+
+        Raises as :meth:`verify`; CardError ``mynumber.pin_fixed`` for a PIN that only the issuer changes.
+        """
+        if pin.change is None:
+            raise CardError("mynumber.pin_fixed", pin=pin.rule.name)
+        if not pin.rule.allows_new(_upper(new)):
+            raise InputError("pin.format", pin=pin.rule.name, rule=pin.rule.new_rule or pin.rule.rule)
+        self.verify(pin, old, allow_last_try=allow_last_try)
+        select_file(self._card, pin.file)
+        cla, ins, p1 = pin.change.value
+        self._card.expect(Command(cla, ins, p1, CURRENT_FILE, _upper(new), secret=((0, None),)))
+
+    def _ask(self, pin: PinReference) -> tuple[int, int]:
+        """Tries left, and the P2 under which the card knows the PIN."""
+        profile = self._card.profile
+        asked = False
+        if profile.reference_by_sfi is not False:
+            response = self._card.send(Command(0x00, 0x20, 0x00, pin.by_short_id))
+            left = self._left(pin, response)
+            if left is not None:
+                profile.reference_by_sfi = True
+                return left, pin.by_short_id
+            asked = True
+        select_file(self._card, pin.file)
+        command = Command(0x00, 0x20, 0x00, CURRENT_FILE)
+        response = self._card.send(command)
+        left = self._left(pin, response)
+        if left is None:
+            raise status_error(command, response, self._card.application)
+        if asked:
+            profile.reference_by_sfi = False
+        return left, CURRENT_FILE
+
+    def _left(self, pin: PinReference, response: Response) -> int | None:
+        if response.ok:
+            return self._wrong.get(pin, pin.rule.tries)
+        if response.sw in BLOCKED:
+            return 0
+        return response.sw & 0x0F if response.sw & 0xFFF0 == 0x63C0 else None
+
+    def _judge(self, pin: PinReference, command: Command, response: Response) -> None:
+        name = pin.rule.name
+        if response.ok:
+            self._wrong.pop(pin, None)
+            return
+        if response.sw in BLOCKED or response.sw == 0x63C0:
+            self._wrong[pin] = 0
+            raise PinBlocked(name)
+        if response.sw & 0xFFF0 == 0x63C0:
+            self._wrong[pin] = response.sw & 0x0F
+            raise PinError(response.sw & 0x0F, name)
+        raise status_error(command, response, self._card.application)
+
+
+def pin_status(card: Card, pins: Iterable[PinReference]) -> tuple[PinStatus, ...]:
+    """What the card says about each of ``pins``, selecting their applications; no try is spent.
+
+    Selecting another application ends what was verified. Raises StatusError for an answer that means neither
+    tries nor absence.
+    """
+    found = []
+    here: bytes | None = None
+    present = False
+    asking = Pins(card)
+    for pin in pins:
+        if pin.application != here:
+            here = pin.application
+            response = card.send(Command(0x00, 0xA4, 0x04, 0x0C, here))
+            present = response.ok
+        found.append(PinStatus(pin, _tries_or_none(asking, pin) if present else None))
+    return tuple(found)
+
+
+def _tries_or_none(asking: Pins, pin: PinReference) -> int | None:
+    try:
+        return asking.tries(pin)
+    except StatusError as error:
+        if error.sw in ABSENT:
+            return None
+        raise
+
+
+@contextmanager
+def holder_session(card: Card) -> Iterator[Card]:
+    """The card for this program alone, from here to a closing reset: no PIN stays verified for the next
+    program, whatever happens in between."""
+    with card.exclusive():
+        try:
+            yield card
+        finally:
+            try:
+                card.reset()
+            except CardRemoved:
+                # A card without power has forgotten every PIN.
+                card.application = ""
+
+
+def _upper(value: Secret) -> bytes:
+    return value.reveal().upper() if len(value) else b""
+
+
+def _checked(pin: PinReference, value: Secret) -> None:
+    if not pin.rule.allows(_upper(value)):
+        raise InputError("pin.format", pin=pin.rule.name, rule=pin.rule.rule)

@@ -16,13 +16,15 @@ class CardProfile:
     """``extended`` and ``chaining`` are None until the card has told or shown it.
 
     ``max_command`` is the longest whole command APDU of the link in bytes. ``sfi`` says whether READ
-    BINARY with a short EF identifier works, ``quirks`` names deviations (applets define the names).
+    BINARY with a short EF identifier works, ``reference_by_sfi`` whether VERIFY and COMPUTE DIGITAL SIGNATURE
+    find a PIN or key by one, ``quirks`` names deviations (applets define the names).
     """
 
     max_command: int = 261
     extended: bool | None = None
     chaining: bool | None = None
     sfi: bool | None = None
+    reference_by_sfi: bool | None = None
     quirks: set[str] = field(default_factory=set)
 
     @classmethod

@@ -7,50 +7,38 @@ does not confirm never leaves.
 
 from __future__ import annotations
 
-import hashlib
-
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from ...apdu.binary import read_bytes, read_object
+from ...apdu.binary import read_bytes, read_object, select_file
 from ...apdu.card import Card
 from ...apdu.command import Command, Response
-from ...apdu.errors import (
-    CardError,
-    InputError,
-    MalformedResponse,
-    PinBlocked,
-    PinError,
-    StatusError,
-)
+from ...apdu.errors import CardError, InputError, MalformedResponse, StatusError, Words
+from ...apdu.files import FileApplication
+from ...apdu.pin import CURRENT_FILE
 from ...apdu.secret import Secret
 from ...apdu.status import status_error
-from .model import AID, KEY_BYTES, TOKEN_INFO_BYTES, Ef, JpkiKey, SignMode, TokenInfo, digest_info
+from .algorithms import ALGORITHMS, Algorithm, KeyKind, PublicKey, SignRequest, key_kind
+from .model import AID, TOKEN_INFO_BYTES, Ef, JpkiKey, SignMode, TokenInfo
 
 __all__ = ["Jpki", "JpkiKey"]
 
-CURRENT_FILE = 0x80
 MAX_CERTIFICATE = 8192
-BLOCKED = (0x6983, 0x6984)
-ABSENT = (0x6A81, 0x6A82, 0x6A86, 0x6D00, 0x6E00, 0x6999)
-HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),  # noqa: S303 - the card signs it; whether to ask for it is the caller's policy
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
+ANSWER_BYTES = 256
+SHORT_DATA_MAX = 255
+AVAILABILITY_BYTES = 3
+MODE_REFUSED = (0x6A86, 0x6A81)
+REFERENCE_REFUSED = (0x6A86, 0x6A88, 0x6A82, 0x6986)
 
 
-class Jpki:
+class Jpki(FileApplication):
     """The JPKI application of one card. Call :meth:`select` first."""
 
+    aid = AID
+    name = Words("JPKI (公的個人認証)", "公的個人認証")
+
     def __init__(self, card: Card) -> None:
-        self._card = card
+        super().__init__(card)
         self._certificates: dict[Ef, bytes] = {}
-        self._wrong: dict[JpkiKey, int] = {}
 
     def select(self) -> None:
         """Select the application. PINs verified in it before stay verified (see :meth:`Card.reset`).
@@ -58,38 +46,27 @@ class Jpki:
         Raises CardError ``jpki.not_here`` for a card without it.
         """
         self._certificates.clear()
-        try:
-            self._card.select(AID, p2=0x0C)
-        except StatusError as error:
-            if error.sw in ABSENT:
-                raise CardError("jpki.not_here") from error
-            raise
+        super().select()
+
+    def not_here(self) -> CardError:
+        return CardError("jpki.not_here")
 
     def token_info(self) -> TokenInfo:
         """What kind of token this is: its label tells a card from a phone. Not a number of the card."""
-        self._select_file(Ef.TOKEN_INFO)
-        raw = read_bytes(self._card, TOKEN_INFO_BYTES)
+        raw = read_bytes(self.card, TOKEN_INFO_BYTES, Ef.TOKEN_INFO)
         try:
             return TokenInfo.parse(raw)
         except ValueError as error:
             raise MalformedResponse("the token info", "EF 0006") from error
 
-    def tries(self, key: JpkiKey) -> int:
-        """How many tries the PIN of ``key`` has left; asking spends none.
+    def availability(self) -> bytes:
+        """The three bytes of EF 0008 (usually ``8F8F00``). Their meaning is not settled: whether a
+        certificate is there is seen by reading it."""
+        return read_bytes(self.card, AVAILABILITY_BYTES, Ef.AVAILABILITY)
 
-        A card that answers 9000 (the PIN is verified already) has all of them, since a right PIN resets them,
-        or what a wrong one left since then.
-        """
-        self._select_file(key.pin_file)
-        command = Command(0x00, 0x20, 0x00, CURRENT_FILE)
-        response = self._card.send(command)
-        if response.ok:
-            return self._wrong.get(key, key.pin_rule.tries)
-        if response.sw in BLOCKED:
-            return 0
-        if response.sw & 0xFFF0 != 0x63C0:
-            raise status_error(command, response, self._card.application)
-        return response.sw & 0x0F
+    def tries(self, key: JpkiKey) -> int:
+        """How many tries the PIN of ``key`` has left; asking spends none."""
+        return self.pins.tries(key.pin)
 
     def verify(self, key: JpkiKey, pin: Secret, *, allow_last_try: bool = False) -> None:
         """Present the PIN of ``key`` (letters of the signature password in either case).
@@ -98,17 +75,12 @@ class Jpki:
         ``pin.last_try`` when one try is left and ``allow_last_try`` is not said. After a wrong PIN: PinError
         with the tries left, or PinBlocked.
         """
-        rule = key.pin_rule
-        value = pin.reveal().upper() if len(pin) else b""
-        if not rule.allows(value):
-            raise InputError("pin.format", pin=rule.name, rule=rule.rule)
-        left = self.tries(key)
-        if left == 0:
-            raise PinBlocked(rule.name)
-        if left == 1 and not allow_last_try:
-            raise PinError(1, rule.name, code="pin.last_try")
-        command = Command(0x00, 0x20, 0x00, CURRENT_FILE, value, secret=((0, None),))
-        self._judge(key, command, self._card.send(command))
+        self.pins.verify(key.pin, pin, allow_last_try=allow_last_try)
+
+    def change_pin(self, key: JpkiKey, old: Secret, new: Secret, *, allow_last_try: bool = False) -> None:
+        """Verify ``old``, then put ``new`` in its place; both are checked before the card is asked. A new
+        signature password must have letters and digits. Raises as :meth:`verify`."""
+        self.pins.change(key.pin, old, new, allow_last_try=allow_last_try)
 
     def certificate(self, key: JpkiKey) -> bytes:
         """The certificate of ``key``, DER. The signature certificate needs its PIN verified (else StatusError
@@ -123,42 +95,116 @@ class Jpki:
         nothing."""
         return self._certificate(key.ca_certificate_file, personal=False)
 
-    def sign(self, key: JpkiKey, message: bytes, algorithm: str = "sha256") -> bytes:
-        """PKCS #1 v1.5 signature over ``message``, hashed on the host. See :meth:`sign_digest`."""
-        if algorithm not in HASHES:
-            raise ValueError(f"hash algorithms are {', '.join(HASHES)}; got {algorithm!r}")
-        return self.sign_digest(key, hashlib.new(algorithm, message).digest(), algorithm)
+    def key_kind(self, key: JpkiKey) -> KeyKind:
+        """What kind of key ``key`` is, by its certificate."""
+        return self._public_key(self.certificate(key), key)[0]
 
-    def sign_digest(self, key: JpkiKey, digest: bytes, algorithm: str = "sha256") -> bytes:
-        """RSASSA-PKCS1-v1_5 signature (256 bytes) over a hash value; the PIN of ``key`` must be verified.
+    def sign(
+        self,
+        key: JpkiKey,
+        message: bytes,
+        algorithm: str | None = None,
+        *,
+        certificate: bytes | None = None,
+        hash_on_card: bool = False,
+    ) -> bytes:
+        """The signature over ``message``; see :meth:`sign_digest`. With ``hash_on_card`` the card gets the
+        whole message (1 to 255 bytes) and hashes it with SHA-256 itself."""
+        if hash_on_card and not 1 <= len(message) <= SHORT_DATA_MAX:
+            raise ValueError(f"the card hashes 1 to {SHORT_DATA_MAX} bytes, got {len(message)}")
+        chosen, public = self._resolve(key, _named(algorithm), certificate)
+        digest = chosen.digest(message)
+        if hash_on_card:
+            request = SignRequest.for_message(chosen, message)
+        else:
+            request = SignRequest.for_digest(chosen, digest)
+        return self._sign(key, chosen, public, request, digest)
 
-        Raises ValueError for a digest that does not fit ``algorithm`` (sha1, sha256, sha384, sha512),
-        StatusError 6982 without a verified PIN, and MalformedResponse for a signature that the certificate on
-        the card does not confirm.
+    def sign_digest(
+        self,
+        key: JpkiKey,
+        digest: bytes,
+        algorithm: str | None = None,
+        *,
+        certificate: bytes | None = None,
+        digest_info_by_card: bool = False,
+    ) -> bytes:
+        """The signature over a hash value; the PIN of ``key`` must be verified.
+
+        ``algorithm``: ``sha1``, ``sha256``, ``sha384``, ``sha512`` (RSASSA-PKCS1-v1_5, 256 bytes; for an
+        elliptic key ``sha384`` is ECDSA, in DER), ``sha256-pss``, ``sha256-bare``, ``sha384-ecdsa``; without
+        one the key's own kind decides. ``certificate`` (DER) spares reading the one on the card for a caller
+        who knows it: the signature is checked against it all the same. ``digest_info_by_card`` lets the card
+        make the DigestInfo (SHA-256).
+
+        Raises ValueError for a digest that does not fit ``algorithm``, StatusError 6982 without a verified
+        PIN, CardError ``mynumber.sign_mode`` when the card lacks the mode, InputError ``mynumber.key_kind``
+        when the key cannot sign so, and MalformedResponse for a signature that the certificate does not
+        confirm.
         """
-        encoded = digest_info(algorithm, digest)
-        certificate = self.certificate(key)
-        self._select_file(key.key_file)
-        command = Command(0x80, 0x2A, SignMode.PADDING_ONLY, CURRENT_FILE, encoded, le=KEY_BYTES)
-        signature = self._card.expect(command).data
-        self._check(certificate, signature, digest, algorithm)
+        named = _named(algorithm)
+        candidates = (named,) if named else tuple(kind.default for kind in KeyKind)
+        if len(digest) not in {candidate.digest_bytes for candidate in candidates}:
+            sizes = " or ".join(str(candidate.digest_bytes) for candidate in candidates)
+            raise ValueError(f"the hash value must have {sizes} bytes, got {len(digest)}")
+        chosen, public = self._resolve(key, named, certificate)
+        request = SignRequest.for_digest(chosen, digest, by_card=digest_info_by_card)
+        return self._sign(key, chosen, public, request, digest)
+
+    def _resolve(
+        self, key: JpkiKey, named: Algorithm | None, known: bytes | None
+    ) -> tuple[Algorithm, PublicKey]:
+        """The algorithm, and the public key that the signature is checked with."""
+        kind, public = self._public_key(known or self.certificate(key), key)
+        if named is None or (kind is KeyKind.P_384 and named.name == "sha384"):
+            return kind.default, public
+        if named.kind is not kind:
+            raise InputError("mynumber.key_kind", key=kind.label, algorithm=named.name)
+        return named, public
+
+    def _sign(
+        self, key: JpkiKey, algorithm: Algorithm, public: PublicKey, request: SignRequest, digest: bytes
+    ) -> bytes:
+        try:
+            signature = algorithm.standard_form(self._compute(key, request))
+            good = algorithm.confirms(public, signature, digest)
+        except ValueError:
+            good = False
+        if not good:
+            # The card may lie, and a fault in its arithmetic would give the key away: it never leaves.
+            raise MalformedResponse(
+                "a signature that its own certificate does not confirm", "COMPUTE DIGITAL SIGNATURE"
+            )
         return signature
 
-    def _select_file(self, file: Ef) -> None:
-        self._card.expect(Command(0x00, 0xA4, 0x02, 0x0C, file.to_bytes(2, "big")))
-
-    def _judge(self, key: JpkiKey, command: Command, response: Response) -> None:
-        name = key.pin_rule.name
+    def _compute(self, key: JpkiKey, request: SignRequest) -> bytes:
+        """COMPUTE DIGITAL SIGNATURE, by short id where the card finds keys so."""
+        profile = self.card.profile
+        if profile.reference_by_sfi is not False:
+            command, response = self._send(request, 0x80 | key.key_file)
+            if response.ok:
+                return response.data
+            if response.sw not in REFERENCE_REFUSED:
+                raise status_error(command, response, self.card.application)
+        select_file(self.card, key.key_file)
+        command, response = self._send(request, CURRENT_FILE)
         if response.ok:
-            self._wrong.pop(key, None)
-            return
-        if response.sw in BLOCKED or response.sw == 0x63C0:
-            self._wrong[key] = 0
-            raise PinBlocked(name)
-        if response.sw & 0xFFF0 == 0x63C0:
-            self._wrong[key] = response.sw & 0x0F
-            raise PinError(response.sw & 0x0F, name)
-        raise status_error(command, response, self._card.application)
+            return response.data
+        if response.sw in MODE_REFUSED and request.mode is not SignMode.PADDING_ONLY:
+            raise CardError("mynumber.sign_mode", mode=f"P1 = {request.mode:02X}")
+        raise status_error(command, response, self.card.application)
+
+    def _send(self, request: SignRequest, p2: int) -> tuple[Command, Response]:
+        command = Command(0x80, 0x2A, request.mode, p2, request.data, le=ANSWER_BYTES)
+        return command, self.card.send(command)
+
+    def _public_key(self, certificate: bytes, key: JpkiKey) -> tuple[KeyKind, PublicKey]:
+        try:
+            return key_kind(x509.load_der_x509_certificate(certificate).public_key())
+        except ValueError as error:
+            raise MalformedResponse(
+                "something that is not a certificate of such a key", f"EF {key.certificate_file:04X}"
+            ) from error
 
     def _certificate(self, file: Ef, *, personal: bool) -> bytes:
         if file not in self._certificates:
@@ -167,8 +213,7 @@ class Jpki:
 
     def _read_certificate(self, file: Ef, personal: bool) -> bytes:
         try:
-            self._select_file(file)
-            der = read_object(self._card, limit=MAX_CERTIFICATE, secret=personal)
+            der = read_object(self.card, file, limit=MAX_CERTIFICATE, secret=personal)
         except StatusError as error:
             if error.sw in (0x6A82, 0x6B00):
                 raise CardError("jpki.no_certificate", which=f"EF {file:04X}") from error
@@ -177,18 +222,16 @@ class Jpki:
             key = x509.load_der_x509_certificate(der).public_key()
         except ValueError as error:
             raise MalformedResponse("something that is not a certificate", f"EF {file:04X}") from error
-        if not isinstance(key, rsa.RSAPublicKey) or key.key_size != KEY_BYTES * 8:
-            raise MalformedResponse("a certificate of another kind of key", f"EF {file:04X}")
+        try:
+            key_kind(key)
+        except ValueError as error:
+            raise MalformedResponse("a certificate of another kind of key", f"EF {file:04X}") from error
         return der
 
-    def _check(self, certificate: bytes, signature: bytes, digest: bytes, algorithm: str) -> None:
-        """The card may lie, and a fault in its arithmetic would give the key away: check before it leaves."""
-        key = x509.load_der_x509_certificate(certificate).public_key()
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise MalformedResponse("a certificate of another kind of key", "the card")
-        try:
-            key.verify(signature, digest, padding.PKCS1v15(), Prehashed(HASHES[algorithm]))
-        except InvalidSignature:
-            raise MalformedResponse(
-                "a signature that its own certificate does not confirm", "COMPUTE DIGITAL SIGNATURE"
-            ) from None
+
+def _named(name: str | None) -> Algorithm | None:
+    if name is None:
+        return None
+    if name not in ALGORITHMS:
+        raise ValueError(f"hash algorithms are {', '.join(ALGORITHMS)}; got {name!r}")
+    return ALGORITHMS[name]

@@ -86,6 +86,8 @@ class JpkiKey(enum.Enum):
             5,
             6,
             16,
+            r"(?=.*[A-Z])(?=.*[0-9])[A-Z0-9]{6,16}",
+            "6 to 16 letters and digits, both of them (英字と数字を混ぜた 6~16 文字)",
         ),
     )
 

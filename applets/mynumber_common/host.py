@@ -1,15 +1,24 @@
-"""Asking a card whether it is a My Number Card, and for its serial (common application)."""
+"""Asking a card whether it is a My Number Card, for its serial, and to answer a challenge (common
+application)."""
 
 from __future__ import annotations
 
+import os
+
+from ...apdu.authenticity import Check, Verdict
 from ...apdu.card import Card
 from ...apdu.command import Command
-from ...apdu.errors import MalformedResponse
-from .model import AID, CardSerial, Ef
+from ...apdu.errors import MalformedResponse, Words
+from ...apdu.files import CardFile, FileApplication
+from .model import AID, INTERNAL_KEY_REFERENCE, KEY_REFERENCE_BYTES, CardSerial, Ef
 
-__all__ = ["card_serial", "is_my_number_card"]
+__all__ = ["CommonApplication", "card_serial", "is_my_number_card"]
 
-RECORD_BYTES = 30
+SIGNATURE_BYTES = 256
+CHALLENGE_BYTES = 32
+KEY_REFERENCE = CardFile(
+    Ef.KEY_REFERENCE, Words("the key reference", "鍵の識別子"), bytes, length=KEY_REFERENCE_BYTES
+)
 
 
 def is_my_number_card(card: Card) -> bool:
@@ -31,3 +40,35 @@ def card_serial(card: Card) -> CardSerial:
         return CardSerial.parse(card.expect(command).data)
     except ValueError as error:
         raise MalformedResponse("record 1", "the common application") from error
+
+
+class CommonApplication(FileApplication):
+    """The common application of one card. Call :meth:`select` first."""
+
+    aid = AID
+    name = Words("common", "共通")
+
+    def serial(self) -> CardSerial:
+        """Serial (製造番号), municipality and expiry; see :func:`card_serial`."""
+        return card_serial(self.card)
+
+    def key_reference(self) -> bytes:
+        """Sixteen bytes that name the card's key."""
+        return self.read(KEY_REFERENCE).value
+
+    def check_key(self) -> Check:
+        """INTERNAL AUTHENTICATE with key 0019 over a fresh challenge (ISO/IEC 7816-4:2020 §11.5.2).
+
+        The public half is not on the card and not published: the answer can be taken and not checked, so the
+        verdict is at best "no public key known".
+        """
+        challenge = os.urandom(CHALLENGE_BYTES)
+        command = Command(0x00, 0x88, 0x00, INTERNAL_KEY_REFERENCE, challenge, le=SIGNATURE_BYTES)
+        response = self.card.send(command)
+        if not response.ok or len(response.data) != SIGNATURE_BYTES:
+            return Check.invalid(
+                "common key",
+                f"the card did not answer the challenge (status {response.sw:04X})",
+                f"カードが乱数に署名しませんでした (ステータス {response.sw:04X})",
+            )
+        return Check("common key", Verdict.UNKNOWN)

@@ -21,6 +21,8 @@ __all__ = ["PcscLink", "PcscReader", "list_readers", "open_reader"]
 
 SLICE = 1.0
 """Seconds of one blocking wait: a longer one could not be interrupted."""
+MAX_RESPONSE = 65538
+"""PC/SC takes any answer; a reader that cannot bring an extended one refuses the command that asks for it."""
 
 
 def _scard() -> ModuleType:
@@ -106,7 +108,7 @@ class PcscLink:
         self._open = True
         self._reader = reader
         self._atr = self._read_atr()
-        self._info = LinkInfo(f"pcsc:{reader}", self._transmission())
+        self._info = LinkInfo(f"pcsc:{reader}", self._transmission(), max_response=MAX_RESPONSE)
 
     @property
     def atr(self) -> bytes:
