@@ -87,6 +87,34 @@ def test_a_blocked_pin(ns: Namespace, tmp_path: Path, key: KeyOfCard, other: Key
         assert openssl_verifies(certificate(ns, other, tmp_path), data, signature)
 
 
+def test_a_childs_card(ns: Namespace, tmp_path: Path) -> None:
+    """Without signature certificate: its password looks blocked, the authentication key works."""
+    data, signature = tmp_path / "data", tmp_path / "signature"
+    data.write_bytes(b"to be signed")
+    with in_reader(ns, tmp_path, "my-number-card-child"):
+        assert status_of(ns, SIGNATURE) == ["63C0", "6984"]
+        assert opensc_send(ns, SELECT_JPKI, SELECT_AUTHENTICATION_PIN, QUERY)[2:] == ["63C3"]
+        assert out(ns, "opensc-tool", "--name").strip() == "jpki"
+        assert "Tries left     : 0" in section(ns, SIGNATURE)
+        assert "user PIN locked" in slot(ns, SIGNATURE)
+        assert "user PIN locked" not in slot(ns, AUTHENTICATION)
+        read = ns.run(SIGNATURE.read_certificate)
+        assert read.returncode != 0
+        assert "Reference data not usable" in read.stderr
+        sign = ["--sign", "-m", "SHA256-RSA-PKCS", "-i", str(data), "-o", str(signature)]
+        out(ns, *logged_in(AUTHENTICATION, *sign, "--id", AUTHENTICATION.id))
+        assert openssl_verifies(certificate(ns, AUTHENTICATION, tmp_path), data, signature)
+
+
+def test_a_card_without_pins(ns: Namespace, tmp_path: Path) -> None:
+    """顔認証マイナンバーカード: neither PIN was ever set; the authentication certificate stays readable."""
+    with in_reader(ns, tmp_path, "my-number-card-without-pin"):
+        for key in (AUTHENTICATION, SIGNATURE):
+            assert status_of(ns, key) == ["63C0", "6984"]
+            assert "user PIN locked" in slot(ns, key)
+        assert "BEGIN CERTIFICATE" in out(ns, *AUTHENTICATION.read_certificate)
+
+
 def test_the_reference_that_every_card_has_blocked(ns: Namespace, my_number_card: Path) -> None:
     """EF 0012 of the text application."""
     with ns.serve(my_number_card):
