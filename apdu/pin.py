@@ -20,9 +20,21 @@ from .errors import CardError, CardRemoved, InputError, PinBlocked, PinError, St
 from .secret import Secret
 from .status import status_error
 
-__all__ = ["PinChange", "PinReference", "PinRule", "PinStatus", "Pins", "holder_session", "pin_status"]
+__all__ = [
+    "UNLIMITED",
+    "PinChange",
+    "PinReference",
+    "PinRule",
+    "PinStatus",
+    "Pins",
+    "holder_session",
+    "pin_status",
+]
 
 CURRENT_FILE = 0x80
+UNLIMITED = 255
+"""Tries of a PIN that never blocks."""
+NO_COUNT = 0x6300
 BLOCKED = (0x6983, 0x6984)
 ABSENT = (0x6A81, 0x6A82, 0x6A88, 0x6999)
 
@@ -31,7 +43,9 @@ ABSENT = (0x6A81, 0x6A82, 0x6A88, 0x6999)
 class PinRule:
     """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences.
 
-    ``new_pattern`` and ``new_rule`` are for a value that replaces the old one, where they are stricter.
+    ``may_be_unlimited``: a card may say 6300 about it, which means that it never blocks (else that answer is
+    refused). ``new_pattern`` and ``new_rule`` are for a value that replaces the old one, where they are
+    stricter.
     """
 
     name: str
@@ -42,6 +56,7 @@ class PinRule:
     longest: int
     new_pattern: str = ""
     new_rule: str = ""
+    may_be_unlimited: bool = False
 
     def allows(self, value: bytes) -> bool:
         return re.fullmatch(self.pattern.encode("ascii"), value) is not None
@@ -96,7 +111,9 @@ class Pins:
         self._wrong: dict[PinReference, int] = {}
 
     def tries(self, pin: PinReference) -> int:
-        """How many tries ``pin`` has left; asking spends none. Raises StatusError.
+        """How many tries ``pin`` has left (UNLIMITED when it never blocks); asking spends none.
+
+        Raises StatusError.
 
         A card that answers 9000 (the PIN is verified already) has all of them, since a right PIN resets them,
         or what a wrong one left since then.
@@ -159,6 +176,8 @@ class Pins:
             return self._wrong.get(pin, pin.rule.tries)
         if response.sw in BLOCKED:
             return 0
+        if response.sw == NO_COUNT and pin.rule.may_be_unlimited:
+            return UNLIMITED
         return response.sw & 0x0F if response.sw & 0xFFF0 == 0x63C0 else None
 
     def _judge(self, pin: PinReference, command: Command, response: Response) -> None:
@@ -172,6 +191,8 @@ class Pins:
         if response.sw & 0xFFF0 == 0x63C0:
             self._wrong[pin] = response.sw & 0x0F
             raise PinError(response.sw & 0x0F, name)
+        if response.sw == NO_COUNT:
+            raise PinError(None, name)
         raise status_error(command, response, self._card.application)
 
 

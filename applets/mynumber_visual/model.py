@@ -75,6 +75,7 @@ BIRTH_PIN = PinReference(
         CHECK_NUMBER_TRIES,
         6,
         6,
+        may_be_unlimited=True,
     ),
 )
 """How many tries the birth date has is not published; ten, as the check numbers, is this model's guess."""
