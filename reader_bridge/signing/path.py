@@ -133,6 +133,8 @@ def _validated(
 
 def _refusal(error: Exception, certificate: x509.Certificate, roots: list[x509.Certificate]) -> Refused:
     """Without anything of the certificate's content: its subject may be a person."""
+    if certificate.issuer == certificate.subject:
+        return _unanchored(certificate, roots)
     if isinstance(error, ExpiredError):
         return _outside(certificate, Words("it is no longer valid", "有効期限が切れています"))
     if isinstance(error, NotYetValidError):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
 
 from tegata.reader_bridge.signing import Anchors, Trust
 
+from .jpki_pki import Generation
 from .pki import Authority, Holder
 
 
@@ -28,6 +30,42 @@ def client(authority: Authority) -> Holder:
 @pytest.fixture(scope="session")
 def trust(authority: Authority) -> Trust:
     return Trust(Anchors((authority.der,)), revocation_needed=False)
+
+
+@pytest.fixture(scope="session")
+def sign_ca() -> Generation:
+    return Generation("sign", 0x132C4AB)
+
+
+@pytest.fixture(scope="session")
+def older_ca() -> Generation:
+    """Another generation: the same name, another key and serial number."""
+    return Generation("sign", 0x01, started=timedelta(days=3000))
+
+
+@pytest.fixture(scope="session")
+def auth_ca() -> Generation:
+    return Generation("auth", 0x133C349)
+
+
+@pytest.fixture(scope="session")
+def resident(sign_ca: Generation) -> Holder:
+    return sign_ca.issue()
+
+
+@pytest.fixture(scope="session")
+def visitor(auth_ca: Generation) -> Holder:
+    return auth_ca.issue()
+
+
+@pytest.fixture(scope="session")
+def roots(sign_ca: Generation, auth_ca: Generation) -> Anchors:
+    return Anchors((sign_ca.der, auth_ca.der))
+
+
+@pytest.fixture(scope="session")
+def jpki_trust(roots: Anchors) -> Trust:
+    return Trust(roots, revocation_needed=False)
 
 
 @pytest.fixture(scope="session")
