@@ -66,6 +66,7 @@ foreign: dev ## the tests that drive programs written by others, one after the o
 	$(BIN)/pytest -q -m "foreign and not campaign"
 
 bench: dev ## measure, and compare with the bounds
+	@.ci/packages test
 	$(BIN)/pytest -q -s -m bench
 
 campaign: dev ## the long runs: every tear point, deep fuzzing

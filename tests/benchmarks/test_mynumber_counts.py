@@ -91,6 +91,7 @@ def test_short_ids_and_extended_length(own: Table) -> None:
 def test_without_them(own: Table) -> None:
     assert own[RAW, LONG_WAY].apdus == 6
     assert own[LOGIN, LONG_WAY].apdus == 14
+    assert own[SIGN, LONG_WAY].apdus == 15
     assert own[ATTRIBUTES, LONG_WAY].apdus == 6
 
 
