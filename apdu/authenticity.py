@@ -38,7 +38,8 @@ CHALLENGE_BYTES = 32
 SIGNATURE_BYTES = 256
 DEFAULT_KEY = 0x00
 SHA256_DIGEST_INFO = bytes.fromhex("3031300D060960864801650304020105000420")
-ANCHOR_FILES = (".pem", ".der", ".crt", ".cer")
+CVC_FILE = ".cvc"
+ANCHOR_FILES = (".pem", ".der", ".crt", ".cer", CVC_FILE)
 
 
 class Verdict(enum.Enum):
@@ -101,6 +102,11 @@ class Anchor:
     key_id: bytes
     key: RsaPublicKey
 
+    @classmethod
+    def from_certificate(cls, name: str, certificate: CardVerifiableCertificate) -> Anchor:
+        """The subject of a certificate that somebody chose to trust; its own signature says nothing."""
+        return cls(name, certificate.subject, certificate.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
@@ -120,7 +126,8 @@ class Anchors:
     @classmethod
     def load(cls, folder: Path) -> Anchors:
         """Every public key in ``folder``: files named ``KEYID[-NAME].pem`` (or .der, .crt, .cer), KEYID being
-        32 hex digits, with a SubjectPublicKeyInfo or an X.509 certificate of the issuer's key.
+        32 hex digits, with a SubjectPublicKeyInfo or an X.509 certificate of the issuer's key; and
+        card-verifiable certificates named ``NAME.cvc``, whose subject becomes the anchor.
 
         Raises InputError ``mynumber.anchor`` for one that cannot be read; other kinds of files are left
         alone.
@@ -141,6 +148,8 @@ _KEY = Words("it holds no RSA-2048 public key", "RSA-2048 の公開鍵があり�
 
 
 def _load(path: Path) -> Anchor:
+    if path.suffix.lower() == CVC_FILE:
+        return _load_certificate(path)
     number, _, name = path.stem.partition("-")
     try:
         key_id = bytes.fromhex(number)
@@ -150,6 +159,13 @@ def _load(path: Path) -> Anchor:
         raise InputError("mynumber.anchor", file=path.name, what=_NAME)
     try:
         return Anchor(name or number, key_id, _public_key(path.read_bytes()))
+    except ValueError as error:
+        raise InputError("mynumber.anchor", file=path.name, what=_KEY) from error
+
+
+def _load_certificate(path: Path) -> Anchor:
+    try:
+        return Anchor.from_certificate(path.stem, CardVerifiableCertificate.parse(path.read_bytes()))
     except ValueError as error:
         raise InputError("mynumber.anchor", file=path.name, what=_KEY) from error
 
