@@ -17,7 +17,7 @@ from .pki import Holder, usage
 
 UNITS = {"sign": "JPKI for digital signature", "auth": "JPKI for user authentication"}
 POLICIES = {"sign": "1.2.392.200149.8.5.1.1.20", "auth": "1.2.392.200149.8.5.1.3.30"}
-ATTRIBUTES = {1: "見本　花子", 4: "320000101", 3: "2", 5: "東京都見本市１－２", 2: "01000", 6: "0" * 9}
+ATTRIBUTES = {1: "見本　花子", 4: "420000101", 3: "2", 5: "東京都見本市１－２", 2: "01000", 6: "0" * 9}
 DER = serialization.Encoding.DER
 
 

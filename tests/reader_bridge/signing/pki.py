@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -108,3 +109,13 @@ class Authority:
 
 def usage(*names: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: name in names for name in USAGES})
+
+
+def write_pair(folder: Path, holder: Holder, name: str) -> None:
+    """``name.pem`` and ``name.key``, for foreign programs."""
+    loaded = x509.load_der_x509_certificate(holder.certificate)
+    (folder / f"{name}.pem").write_bytes(loaded.public_bytes(serialization.Encoding.PEM))
+    secret = holder.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / f"{name}.key").write_bytes(secret)
