@@ -69,7 +69,7 @@ def test_pkcs15_tool_reads_both_certificates(
     pem, issuer = certificate(my_number_reader, key, tmp_path), tmp_path / "authority.pem"
     issuer.write_text(out(my_number_reader, "pkcs15-tool", "--read-certificate", authority))
     done = subprocess.run(
-        ["openssl", "verify", "-x509_strict", "-ignore_critical", "-CAfile", str(issuer), str(pem)],
+        ["openssl", "verify", "-x509_strict", "-CAfile", str(issuer), str(pem)],
         capture_output=True,
         text=True,
         check=False,
