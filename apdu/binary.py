@@ -16,6 +16,7 @@ from .tlv import parse_length, parse_tag
 __all__ = ["read_bytes", "read_object", "select_file"]
 
 EXTENDED_LE_MAX = 65536
+PAST_END = 0x6B00
 STATUS_BYTES = 2
 MAX_ROUNDS = 256
 MAX_SHORT_ID = 0x1E
@@ -23,7 +24,7 @@ MAX_OFFSET = 0x7FFF
 
 NOT_THIS_FORM = (0x6700, 0x6A80, 0x6A81, 0x6A86, 0x6D00, 0x6E00, 0x6F00)
 """Status words that refuse the form of a command rather than what it asks for."""
-TELLS_NOTHING = (0x6B00, 0x6982, 0x6986, 0x6A82, 0x6A88, 0x6981)
+TELLS_NOTHING = (PAST_END, 0x6982, 0x6986, 0x6A82, 0x6A88, 0x6981)
 """Refusals that may be about the form when it was never taken before (P1 read as an offset of the current
 file), and are about the file when it was."""
 
@@ -97,7 +98,7 @@ def _in_some_length(card: Card, short_id: int | None, wanted: int, secret: bool)
             profile.extended = known
             form = isinstance(error, ReaderError) or error.sw in NOT_THIS_FORM
             # An offset that is refused (6B00) may be an extended Le that was misread, or an empty file.
-            if not form and (known or not isinstance(error, StatusError) or error.sw != 0x6B00):
+            if not form and (known or not isinstance(error, StatusError) or error.sw != PAST_END):
                 raise
             refusal = error
     answer = _read(card, 0, min(SHORT_LE_MAX, wanted), secret, short_id)
@@ -114,7 +115,14 @@ def _continue(card: Card, content: bytes, total: int, secret: bool, extended: bo
         if len(content) > MAX_OFFSET:
             raise MalformedResponse(f"more than {MAX_OFFSET} bytes", "the file")
         length = min(most, total - len(content))
-        content += _read(card, len(content), length, secret, extended=length > SHORT_LE_MAX)
+        try:
+            content += _read(card, len(content), length, secret, extended=length > SHORT_LE_MAX)
+        except StatusError as error:
+            if error.sw != PAST_END:
+                raise
+            raise MalformedResponse(
+                f"{len(content)} bytes where {total} are announced", "the file"
+            ) from error
     raise MalformedResponse(f"{MAX_ROUNDS} answers did not fill {total} bytes", "READ BINARY")
 
 

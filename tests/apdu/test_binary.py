@@ -78,8 +78,13 @@ def test_more_than_was_asked_for() -> None:
 
 
 def test_a_file_that_ends_before_its_object() -> None:
-    with pytest.raises(StatusError) as caught:
+    with pytest.raises(MalformedResponse, match="256 bytes where 516"):
         read_object(Card(FileLink(b"\x30\x82\x02\x00" + bytes(252))), limit=4096)
+
+
+def test_a_file_without_content() -> None:
+    with pytest.raises(StatusError) as caught:
+        read_object(Card(FileLink(b"")), limit=4096)
     assert caught.value.sw == 0x6B00
 
 
