@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,34 @@ from .harness import SECONDS, Namespace, opensc_module, wait_until
 
 SELECT_JPKI = "00A4040C0AD392F000260100000001"
 QUERY = "00200080"
+
+SIGN_PDF = """
+import io, sys
+from pyhanko.config.pkcs11 import PKCS11SignatureConfig, TokenCriteria
+from pyhanko.pdf_utils.generic import ArrayObject, NumberObject, StreamObject
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.sign import PdfSignatureMetadata, sign_pdf
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.pkcs11 import PKCS11SigningContext
+
+module, target, token, label, pin = sys.argv[1:]
+writer = PdfFileWriter()
+box = ArrayObject(map(NumberObject, (0, 0, 200, 200)))
+writer.insert_page(PageObject(contents=writer.add_object(StreamObject(stream_data=b"")), media_box=box))
+document = io.BytesIO()
+writer.write(document)
+config = PKCS11SignatureConfig(
+    module_path=module,
+    token_criteria=TokenCriteria(label=token),
+    cert_label=label + " Certificate",
+    key_label=label + " Key",
+    user_pin=pin,
+)
+metadata = PdfSignatureMetadata(field_name="Holder", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES)
+with PKCS11SigningContext(config) as signer, open(target, "w+b") as signed:
+    sign_pdf(IncrementalPdfFileWriter(document), metadata, signer=signer, output=signed)
+"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +115,17 @@ def openssl_verifies(pem: Path, data: Path, signature: Path) -> bool:
     verify = ["openssl", "dgst", "-sha256", "-verify", str(public_key(pem)), "-signature", str(signature)]
     done = subprocess.run([*verify, str(data)], capture_output=True, text=True, check=False)
     return done.returncode == 0 and done.stdout == "Verified OK\n"
+
+
+def typed(text: str, command: Sequence[str]) -> list[str]:
+    """``command`` without a terminal, with ``text`` on its standard input."""
+    return ["setsid", "--wait", "sh", "-c", f"echo '{text}' | \"$@\"", "sh", *command]
+
+
+def pyhanko_signs(ns: Namespace, target: Path) -> None:
+    """Write a PDF of one empty page, signed by pyHanko with the signature key, to ``target``."""
+    names = [SIGNATURE.token, SIGNATURE.label, SIGNATURE.pin]
+    out(ns, sys.executable, "-c", SIGN_PDF, opensc_module(), str(target), *names)
 
 
 @dataclass(frozen=True)

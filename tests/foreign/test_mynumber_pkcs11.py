@@ -19,6 +19,8 @@ from .mynumber import (
     openssl_verifies,
     out,
     public_key,
+    pyhanko_signs,
+    typed,
 )
 
 pytestmark = pytest.mark.foreign
@@ -30,34 +32,6 @@ set -e
 ssh-add -s "$1"
 ssh-add -T "$2"
 ssh-keygen -Y sign -f "$2" -n file "$3"
-"""
-
-SIGN_PDF = """
-import io, sys
-from pyhanko.config.pkcs11 import PKCS11SignatureConfig, TokenCriteria
-from pyhanko.pdf_utils.generic import ArrayObject, NumberObject, StreamObject
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
-from pyhanko.sign import PdfSignatureMetadata, sign_pdf
-from pyhanko.sign.fields import SigSeedSubFilter
-from pyhanko.sign.pkcs11 import PKCS11SigningContext
-
-module, target, token, label, pin = sys.argv[1:]
-writer = PdfFileWriter()
-box = ArrayObject(map(NumberObject, (0, 0, 200, 200)))
-writer.insert_page(PageObject(contents=writer.add_object(StreamObject(stream_data=b"")), media_box=box))
-document = io.BytesIO()
-writer.write(document)
-config = PKCS11SignatureConfig(
-    module_path=module,
-    token_criteria=TokenCriteria(label=token),
-    cert_label=label + " Certificate",
-    key_label=label + " Key",
-    user_pin=pin,
-)
-metadata = PdfSignatureMetadata(field_name="Holder", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES)
-with PKCS11SigningContext(config) as signer, open(target, "w+b") as signed:
-    sign_pdf(IncrementalPdfFileWriter(document), metadata, signer=signer, output=signed)
 """
 
 JUDGE_PDF = """
@@ -104,14 +78,8 @@ def test_the_engine_of_openssl_signs(my_number_reader: Namespace, tmp_path: Path
     data.write_bytes(b"to be signed")
     url = f"{key.url};type=private;pin-value={key.pin}"
     engine = ["openssl", "dgst", "-engine", "pkcs11", "-keyform", "engine", "-sha256", "-sign", url]
-    typed = ["setsid", "--wait", "sh", "-c", f'echo {key.pin} | "$@"', "sh"]
-    out(
-        my_number_reader,
-        *typed,
-        *engine,
-        *["-out", str(signature), str(data)],
-        PKCS11_MODULE_PATH=opensc_module(),
-    )
+    command = [*engine, "-out", str(signature), str(data)]
+    out(my_number_reader, *typed(key.pin, command), PKCS11_MODULE_PATH=opensc_module())
     pem = certificate(my_number_reader, key, tmp_path)
     assert openssl_verifies(pem, data, signature)
     data.write_bytes(b"something else")
@@ -168,8 +136,7 @@ def test_ssh_signs_with_an_agent(my_number_reader: Namespace, tmp_path: Path) ->
 def test_pyhanko_signs_a_document(my_number_reader: Namespace, tmp_path: Path) -> None:
     """With the signature key; pdfsig and pyHanko find it whole, valid and of the card's authority."""
     signed, authority = tmp_path / "signed.pdf", tmp_path / "authority.pem"
-    names = [SIGNATURE.token, SIGNATURE.label, SIGNATURE.pin]
-    out(my_number_reader, sys.executable, "-c", SIGN_PDF, opensc_module(), str(signed), *names)
+    pyhanko_signs(my_number_reader, signed)
     authority.write_text(out(my_number_reader, "pkcs15-tool", "--read-certificate", SIGNATURE_CA))
     judged = out(my_number_reader, sys.executable, "-c", JUDGE_PDF, str(signed), str(authority))
     assert json.loads(judged) == [True, True, True, True]

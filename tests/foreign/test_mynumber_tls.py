@@ -1,4 +1,4 @@
-"""TLS 1.2 client authentication with a My Number Card: curl by OpenSSL's engine, NSS, and its tools."""
+"""TLS 1.2 client authentication with a My Number Card: curl and OpenSSL's engine, GnuTLS, NSS and its tools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from .harness import Namespace, opensc_module
-from .mynumber import AUTHENTICATION, AUTHENTICATION_CA, SIGNATURE, KeyOfCard, TlsServer, out, tls_server
+from .mynumber import (
+    AUTHENTICATION,
+    AUTHENTICATION_CA,
+    SIGNATURE,
+    KeyOfCard,
+    TlsServer,
+    out,
+    tls_server,
+    typed,
+)
 
 pytestmark = pytest.mark.foreign
 
@@ -74,6 +83,20 @@ def test_curl_without_the_card_is_refused(
         done = my_number_reader.run(["curl", "--silent", "--cacert", str(server.certificate), url])
         assert done.returncode != 0
         assert "peer did not return a certificate" in server.log.read_text()
+
+
+def test_gnutls_cli_authenticates(my_number_reader: Namespace, tmp_path: Path, authority: Path) -> None:
+    with tls_server(my_number_reader, tmp_path, authority, TLS_1_2, *ONLY_SHA256) as server:
+        client = ["gnutls-cli", "--provider", opensc_module(), "--x509cafile", str(server.certificate)]
+        certificate = ["--x509certfile", f"{AUTHENTICATION.url};type=cert"]
+        key = ["--x509keyfile", f"{AUTHENTICATION.url};type=private"]
+        ask = typed("GET / HTTP/1.0", [*client, *certificate, *key, "--port", server.port, "localhost"])
+        page = out(my_number_reader, *ask, GNUTLS_PIN=AUTHENTICATION.pin)
+        log = server.log.read_text()
+    assert "- Description: (TLS1.2-X.509)" in page
+    assert "- Successfully sent 1 certificate(s) to server." in page
+    assert "depth=0 C = JP, CN = " in log
+    assert "error" not in log
 
 
 def test_modutil_shows_both_tokens(my_number_reader: Namespace, nss: str) -> None:
