@@ -1,4 +1,4 @@
-"""TLS 1.2 client authentication with a My Number Card: curl and OpenSSL's engine, GnuTLS, NSS and its tools."""
+"""TLS 1.2 client authentication with a My Number Card: curl and OpenSSL's engine, GnuTLS, NSS."""
 
 from __future__ import annotations
 
