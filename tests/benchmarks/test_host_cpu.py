@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -81,7 +81,7 @@ def _children(meter: Meter, count: int) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_processor_time_an_apdu(meter: Meter, record_property: pytest.RecordProperty) -> None:
+def test_processor_time_an_apdu(meter: Meter, record_property: Callable[[str, object], None]) -> None:
     """All layers of tegata's stack cost no more than four times pyscard's one call."""
     tegata, pyscard, opensc = python(meter, TEGATA), python(meter, PYSCARD), opensc_tool(meter)
     record_property(

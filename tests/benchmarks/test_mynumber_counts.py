@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -127,7 +127,7 @@ def test_opensc_signs_with_the_same_work_of_the_card(both: Table) -> None:
 
 @foreign
 @pytest.mark.bench
-def test_table(meter: Meter, both: Table, record_property: pytest.RecordProperty) -> None:
+def test_table(meter: Meter, both: Table, record_property: Callable[[str, object], None]) -> None:
     jobs = (RAW, AGAIN, LOGIN, SIGN, ATTRIBUTES, PHOTO, IDENTIFY)
     rows = [Row(job, who, cost) for job in jobs for (of, who), cost in both.items() if of == job]
     text = table(rows, meter.model)
