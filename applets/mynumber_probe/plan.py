@@ -57,7 +57,8 @@ def plan(pins: Iterable[PinReference] = ()) -> tuple[Step, ...]:
 
 
 def _steps(pins: tuple[PinReference, ...]) -> Iterator[Step]:
-    yield Step("card/bare-select", Command(0x00, 0xA4, 0x00, 0x00))
+    yield Step("card/select-root", Command(0x00, 0xA4, 0x00, 0x00))
+    yield Step("card/bare-select", Command(0x00, 0xA4, 0x04, 0x00))
     yield Step("card/file-without-application", _select_file(TOKEN_INFO))
     yield Step("manager/select", Command(0x00, 0xA4, 0x04, 0x0C, MANAGER))
     for tag in CARD_OBJECTS:

@@ -54,9 +54,11 @@ class LyingLink(SimulatedLink):
     @contextmanager
     def exclusive(self) -> Any:
         self.held += 1
-        with super().exclusive():
-            yield
-        self.held -= 1
+        try:
+            with super().exclusive():
+                yield
+        finally:
+            self.held -= 1
 
 
 def put_in(memory: Memory, lie: Lie | None = None, **profile: Any) -> tuple[Card, LyingLink]:
