@@ -10,16 +10,17 @@ import hashlib
 import logging
 from datetime import UTC, datetime
 
-from asn1crypto import cms, x509
-from pyhanko.sign.general import CMSExtractionError, SigningError, extract_certificate_info
+from asn1crypto import x509
+from pyhanko.sign.general import SigningError, extract_certificate_info
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
-from pyhanko.sign.validation import errors as validation_errors
 from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 
 from ...apdu.errors import RequestError
 from .card_signer import CardSigner, SignDigest, run
+from .path import Refused
+from .signed_data import BROKEN, check_signed_data, read_signed_data, structure
 from .trust import Purpose, Trust
 
 __all__ = ["sign_detached", "sign_detached_digest", "verify_detached"]
@@ -77,12 +78,10 @@ def verify_detached(data: bytes, signature: bytes, trust: Trust | None, at: date
     Raises RequestError ``signature.*``.
     """
     try:
-        content = cms.ContentInfo.load(signature)
-        if content["content_type"].native != "signed_data":
-            raise ValueError("not SignedData")
-        signed_data = content["content"]
-        if len(signed_data["signer_infos"]) != 1 or signed_data["encap_content_info"]["content"].native:
-            raise ValueError("not one detached signature")
+        signed_data = read_signed_data(signature)
+        check_signed_data(signed_data)
+        if signed_data["encap_content_info"]["content"].native is not None:
+            raise structure("it is not detached", "分離署名ではありません")
         status = run(
             async_validate_detached_cms(
                 data,
@@ -91,7 +90,9 @@ def verify_detached(data: bytes, signature: bytes, trust: Trust | None, at: date
                 key_usage_settings=ANY_USAGE,
             )
         )
-    except (ValueError, TypeError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
+    except Refused as error:
+        raise RequestError("signature.invalid", what=error.details["what"]) from error
+    except BROKEN as error:
         raise RequestError("signature.invalid", what="it cannot be read") from error
     if not (status.intact and status.valid):
         raise RequestError("signature.invalid", what="it does not belong to these bytes")

@@ -12,15 +12,14 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import SigSeedSubFilter
-from pyhanko.sign.general import CMSExtractionError, SigningError
+from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
 from pyhanko.sign.validation import errors as validation_errors
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, async_validate_pdf_signature
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from ...apdu.errors import RequestError
+from ...apdu.errors import InputError, RequestError
 from .card_signer import CardSigner, SignDigest, run
-from .cms import ANY_USAGE, integrity_only
+from .path import Refused
+from .pdf_check import check_integrity, embedded_signatures, is_signature
 from .trust import Purpose, Trust
 
 __all__ = ["FIELD", "check_pdf", "sign_pdf", "verify_pdf"]
@@ -72,34 +71,22 @@ def verify_pdf(document: bytes, trust: Trust | None, at: datetime | None = None)
     Raises RequestError ``signature.*``.
     """
     try:
-        signatures = PdfFileReader(io.BytesIO(document)).embedded_regular_signatures
-    except (PdfError, ValueError) as error:
-        raise RequestError("signature.document", name="PDF", what="it is not a PDF") from error
-    if not signatures:
-        raise RequestError("signature.invalid", what="the document has none")
-    certificates = [_verify(signature) for signature in signatures]
-    if signatures[-1].evaluate_signature_coverage() is not SignatureCoverageLevel.ENTIRE_FILE:
-        raise RequestError("signature.invalid", what="bytes were added after it")
+        found = embedded_signatures(document, "PDF")
+        signatures = [signature for signature in found if is_signature(signature)]
+        if not signatures:
+            raise RequestError("signature.invalid", what="the document has none")
+        for signature in signatures:
+            for fault in check_integrity(document, signature, found):
+                raise fault
+    except InputError as error:
+        raise RequestError("signature.document", name="PDF", what=error.details["what"]) from error
+    except Refused as error:
+        raise RequestError("signature.invalid", what=error.details["what"]) from error
+    certificates = [bytes(signature.signer_cert.dump()) for signature in signatures]
     if trust is not None:
         for certificate in certificates:
             trust.judge(certificate, Purpose.SIGNATURE, at)
     return certificates
-
-
-def _verify(signature: EmbeddedPdfSignature) -> bytes:
-    try:
-        status = run(
-            async_validate_pdf_signature(
-                signature,
-                signer_validation_context=integrity_only(signature.signer_cert),
-                key_usage_settings=ANY_USAGE,
-            )
-        )
-    except (PdfError, ValueError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
-        raise RequestError("signature.invalid", what="it cannot be read") from error
-    if not (status.intact and status.valid and status.docmdp_ok is not False):
-        raise RequestError("signature.invalid", what="the document was changed after it")
-    return bytes(status.signing_cert.dump())
 
 
 def _writer(document: bytes, name: str) -> IncrementalPdfFileWriter:

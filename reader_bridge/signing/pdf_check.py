@@ -25,12 +25,13 @@ from ...apdu.errors import InputError, Words
 from .anchors import Purpose
 from .card_signer import run
 from .cms import ANY_USAGE, integrity_only
-from .cms_check import BROKEN, MISMATCH, check_signed_data, integrity_faults, structure
+from .cms_check import integrity_faults
 from .path import Refused
 from .report import Form, SignatureReport, examine_signer
+from .signed_data import BROKEN, check_signed_data, mismatch, structure
 from .trust import Trust
 
-__all__ = ["verify_pdf_signatures"]
+__all__ = ["check_integrity", "embedded_signatures", "is_signature", "verify_pdf_signatures"]
 
 BROKEN_PDF = (*BROKEN, PdfError, zlib.error, OSError, EOFError)
 HEX = frozenset(string.hexdigits.encode())
@@ -46,20 +47,17 @@ def verify_pdf_signatures(
     Raises InputError ``verify.unreadable`` for a PDF that cannot be read or holds no signature, and Refused
     ``verify.structure`` when its signatures are built so that none can be told from the others.
     """
-    everything = _embedded(document, name)
-    signatures = [found for found in everything if found.sig_object_type == "/Sig"]
-    if not signatures:
+    found = embedded_signatures(document, name)
+    if not any(is_signature(signature) for signature in found):
         what = Words("it holds no signature", "署名がありません")
         raise InputError("verify.unreadable", name=name, what=what)
-    fields = {found.field_name for found in everything}
-    reports = []
-    for found in signatures:
-        last = found is everything[-1]
-        reports.append(_report(document, found, fields, trust, at, last=last))
-    return tuple(reports)
+    return tuple(
+        _report(document, signature, found, trust, at) for signature in found if is_signature(signature)
+    )
 
 
-def _embedded(document: bytes, name: str) -> list[EmbeddedPdfSignature]:
+def embedded_signatures(document: bytes, name: str) -> list[EmbeddedPdfSignature]:
+    """All signatures and time stamps in a PDF, oldest first. Raises as :func:`verify_pdf_signatures`."""
     try:
         reader = PdfFileReader(io.BytesIO(document))
         encrypted = reader.encrypted
@@ -73,21 +71,21 @@ def _embedded(document: bytes, name: str) -> list[EmbeddedPdfSignature]:
     try:
         found: list[EmbeddedPdfSignature] = reader.embedded_signatures
         _ = [signature.sig_object_type for signature in found]
-        return found
     except BROKEN_PDF as error:
         raise structure("a signature in it cannot be read", "読み取れない署名が含まれています") from error
+    return found
 
 
-def _report(
-    document: bytes,
-    signature: EmbeddedPdfSignature,
-    fields: set[str],
-    trust: Trust,
-    at: datetime,
-    *,
-    last: bool,
-) -> SignatureReport:
-    label = signature.field_name
+def is_signature(found: EmbeddedPdfSignature) -> bool:
+    """Whether it is somebody's signature, not a time stamp over the document."""
+    return bool(found.sig_object_type == "/Sig")
+
+
+def check_integrity(
+    document: bytes, signature: EmbeddedPdfSignature, everything: list[EmbeddedPdfSignature]
+) -> tuple[Refused, ...]:
+    """What is wrong with a signature, its certificate left aside; ``everything`` is all that the document
+    holds, in order. A fault is returned, or raised as Refused."""
     try:
         check_signed_data(signature.signed_data)
         _check_range(document, signature)
@@ -97,14 +95,30 @@ def _report(
             key_usage_settings=ANY_USAGE,
         )
         status = run(checking)
-        faults = integrity_faults(status) or _changes(status, signature, fields, last=last)
+        fields = {found.field_name for found in everything}
+        last = signature is everything[-1]
+        return integrity_faults(status) or _changes(status, signature, fields, last=last)
+    except BROKEN_PDF as error:
+        raise mismatch() from error
+
+
+def _report(
+    document: bytes,
+    signature: EmbeddedPdfSignature,
+    everything: list[EmbeddedPdfSignature],
+    trust: Trust,
+    at: datetime,
+) -> SignatureReport:
+    label = signature.field_name
+    try:
+        faults = check_integrity(document, signature, everything)
         certificate = signature.signer_cert.dump()
         others = tuple(other.dump() for other in signature.other_embedded_certs)
         when = signature.self_reported_timestamp
     except Refused as fault:
         return SignatureReport(Form.PDF, label, own_faults=(fault,))
     except BROKEN_PDF:
-        return SignatureReport(Form.PDF, label, own_faults=(MISMATCH,))
+        return SignatureReport(Form.PDF, label, own_faults=(mismatch(),))
     signer = examine_signer(trust, certificate, Purpose.SIGNATURE, at, others)
     return SignatureReport(Form.PDF, label, signer, when, signature.md_algorithm, faults)
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from tegata.apdu.errors import InputError
+from tegata.apdu.errors import InputError, RequestError
 from tegata.reader_bridge.signing import (
     Anchors,
     Beside,
@@ -30,6 +30,7 @@ from tegata.reader_bridge.signing import (
     make_token,
     sign_detached,
     verify_bytes,
+    verify_detached,
     verify_file,
 )
 
@@ -188,6 +189,15 @@ def test_broken_hashes(digest: str, tmp_path: Path, resident: Holder, jpki_trust
     assert digest.upper() in report.faults[0].sentence("en")
 
 
+def test_the_bridge_refuses_the_same(tmp_path: Path, resident: Holder, jpki_trust: Trust) -> None:
+    """What stands between card and portal judges no more kindly than the command."""
+    assert verify_detached(CONTENT, openssl_cms(tmp_path, resident), jpki_trust) == resident.certificate
+    for options in (("-md", "sha1"), ("-noattr",), ("-nodetach",)):
+        with pytest.raises(RequestError) as caught:
+            verify_detached(CONTENT, openssl_cms(tmp_path, resident, *options), jpki_trust)
+        assert caught.value.code == "signature.invalid"
+
+
 def test_two_signer_infos_none_and_no_attributes(
     tmp_path: Path, sign_ca: Generation, resident: Holder, jpki_trust: Trust
 ) -> None:
@@ -281,6 +291,7 @@ def test_a_raw_signature(resident: Holder, visitor: Holder, jpki_trust: Trust) -
         assert check(raw_signature(resident, algorithm)) == []
         assert check(raw_signature(resident, algorithm, pss=True)) == []
     made = raw_signature(resident, hashes.SHA256())
+    assert check(b"{" + made[1:]) == ["verify.signature"]
     assert check(made, b"other") == ["verify.content"]
     assert check(made[:-1] + bytes([made[-1] ^ 1])) == ["verify.signature"]
     assert check(b"junk") == ["verify.signature"]

@@ -15,11 +15,12 @@ from cryptography import x509
 
 from tegata.apdu.card import Card
 from tegata.apdu.secret import Secret
-from tegata.applets.jpki.certificate import parse_authority
+from tegata.applets.jpki.certificate import parse_authority, parse_certificate
 from tegata.applets.jpki.host import Jpki, JpkiKey
 from tegata.reader_bridge.signing import (
     Anchors,
     CrlFolder,
+    OcspResponder,
     Purpose,
     Report,
     Trust,
@@ -30,6 +31,7 @@ from tegata.reader_bridge.signing import (
 from tegata.simulators import presets
 from tegata.simulators.link import SimulatedReader
 from tegata.simulators.pki import anchors
+from tegata.simulators.pki.responder import responder
 from tegata.simulators.pki.revocation import crls, revoke
 
 PASSWORD, PIN = "ABC123", "1234"
@@ -176,29 +178,59 @@ def test_the_card_is_no_anchor(tmp_path: Path, jpki: Jpki, document: bytes) -> N
     assert codes(report) == ["verify.other_ca"]
 
 
-def test_a_revoked_certificate_and_a_later_moment(tmp_path: Path, document: bytes, trust: Trust) -> None:
-    path = tmp_path / "card.sim"
-    presets.create("my-number-card", path)
-    reader = SimulatedReader(path)
+def signed_by(preset: str, document: bytes, folder: Path) -> tuple[Path, bytes]:
+    """A PDF signed by a new card of a preset, and the card's certificate."""
+    presets.create(preset, folder / f"{preset}.sim")
+    reader = SimulatedReader(folder / f"{preset}.sim")
     application = Jpki(Card(reader.wait_for_card(1)))
     application.select()
     application.verify(JpkiKey.SIGNATURE, Secret(PASSWORD.encode()))
     certificate = application.certificate(JpkiKey.SIGNATURE)
-    signed = sign_pdf(
-        document, certificate, lambda digest: application.sign_digest(JpkiKey.SIGNATURE, digest)
+    target = folder / f"{preset}.pdf"
+    target.write_bytes(
+        sign_pdf(document, certificate, lambda digest: application.sign_digest(JpkiKey.SIGNATURE, digest))
     )
     reader.close()
-    (tmp_path / "a.pdf").write_bytes(signed)
+    return target, certificate
+
+
+def test_a_revoked_certificate_and_a_later_moment(tmp_path: Path, document: bytes, trust: Trust) -> None:
+    signed, certificate = signed_by("my-number-card", document, tmp_path)
     asking = replace(trust, revocation=CrlFolder(tmp_path / "crls"))
     write_lists(tmp_path / "crls")
-    assert codes(verify_file(tmp_path / "a.pdf", asking)) == []
+    assert codes(verify_file(signed, asking)) == []
     revoke(certificate, reason=x509.ReasonFlags.affiliation_changed)
     write_lists(tmp_path / "crls")
-    report = verify_file(tmp_path / "a.pdf", asking)
+    report = verify_file(signed, asking)
     assert codes(report) == ["verify.revoked"]
     assert "attributes changed" in report.faults[0].sentence("en")
     late = datetime.now(UTC) + timedelta(days=365 * 6)
-    assert codes(verify_file(tmp_path / "a.pdf", trust, at=late)) == ["verify.expired"]
+    assert codes(verify_file(signed, trust, at=late)) == ["verify.expired"]
+
+
+def test_cards_of_other_people(tmp_path: Path, document: bytes, trust: Trust) -> None:
+    """The responder of the test hierarchy answers about each."""
+    with responder() as server:
+        asking = replace(trust, revocation=OcspResponder(server.ocsp_url))
+        found = {
+            name: codes(verify_file(signed_by(f"my-number-card-{name}", document, tmp_path)[0], asking))
+            for name in ("foreign-resident", "expired", "revoked", "moved", "with-licence")
+        }
+    assert found == {
+        "foreign-resident": [],
+        "expired": ["verify.expired"],
+        "revoked": ["verify.revoked"],
+        "moved": ["verify.revoked"],
+        "with-licence": [],
+    }
+
+
+def test_a_long_name_with_substitutes_is_shown(tmp_path: Path, document: bytes) -> None:
+    _, certificate = signed_by("my-number-card-foreign-resident", document, tmp_path)
+    attributes = parse_certificate(certificate).attributes
+    assert attributes is not None
+    assert attributes.name.flags is not None and any(attributes.name.flags)
+    assert len(attributes.name.text) > 20
 
 
 def write_lists(folder: Path) -> None:

@@ -30,8 +30,17 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from tegata.apdu.errors import InputError
-from tegata.reader_bridge.signing import Anchors, CrlFolder, Form, Report, Trust, sign_pdf, verify_bytes
+from tegata.apdu.errors import InputError, RequestError
+from tegata.reader_bridge.signing import (
+    Anchors,
+    CrlFolder,
+    Form,
+    Report,
+    Trust,
+    sign_pdf,
+    verify_bytes,
+    verify_pdf,
+)
 
 from .jpki_pki import Generation
 from .pki import Holder, write_pair
@@ -277,6 +286,20 @@ def test_a_hole_that_hides_more_than_the_signature(
     """The signer's own range leaves out a part of the file: whatever stands there is not signed."""
     signed = openssl_signed(tmp_path, document, resident, unsigned=30)
     assert codes(verify(signed, jpki_trust)) == ["verify.extended"]
+
+
+def test_the_bridge_refuses_the_same(
+    tmp_path: Path, document: bytes, resident: Holder, jpki_trust: Trust
+) -> None:
+    assert verify_pdf(openssl_signed(tmp_path, document, resident), jpki_trust) == [resident.certificate]
+    for bad in (
+        openssl_signed(tmp_path, document, resident, unsigned=30),
+        openssl_signed(tmp_path, document, resident, "-md", "sha1"),
+        update(foreign_sign(document, resident), overlay),
+    ):
+        with pytest.raises(RequestError) as caught:
+            verify_pdf(bad, jpki_trust)
+        assert caught.value.code == "signature.invalid"
 
 
 def test_something_behind_the_cms(document: bytes, resident: Holder, jpki_trust: Trust) -> None:
