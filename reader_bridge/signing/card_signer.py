@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +27,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from ...apdu.errors import RequestError
 
 __all__ = ["Algorithm", "CardSigner", "SignDigest", "algorithm_of", "run", "verify_digest"]
+
+# Both libraries' messages may name the signer; a certificate of the JPKI carries a person's name and address.
+for library in ("pyhanko", "pyhanko_certvalidator"):
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 SignDigest = Callable[[bytes], bytes]
 """Digest in, signature out: PKCS#1 v1.5 for RSA, the DER form of ECDSA for elliptic curves."""

@@ -7,7 +7,6 @@ The signed attributes are content type, message digest, signing time and ESS sig
 from __future__ import annotations
 
 import hashlib
-import logging
 from datetime import UTC, datetime
 
 from asn1crypto import x509
@@ -24,9 +23,6 @@ from .signed_data import BROKEN, check_signed_data, read_signed_data, structure
 from .trust import Purpose, Trust
 
 __all__ = ["sign_detached", "sign_detached_digest", "verify_detached"]
-
-# pyHanko's warnings name the signer; a certificate of the JPKI carries a person's name and address.
-logging.getLogger("pyhanko.sign.validation").setLevel(logging.CRITICAL)
 
 ANY_USAGE = KeyUsageConstraints(key_usage=set(), extd_key_usage=None)
 """Usage is judged by Trust; pyHanko is asked for integrity only."""

@@ -326,6 +326,20 @@ def test_what_is_no_signature(tmp_path: Path, resident: Holder, jpki_trust: Trus
     assert caught.value.code == "verify.missing"
 
 
+def test_the_libraries_log_nothing_of_the_signer(
+    tmp_path: Path,
+    sign_ca: Generation,
+    older_ca: Generation,
+    roots: Anchors,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "a.crl").write_bytes(older_ca.crl(city="Betsu-shi"))
+    for holder in (sign_ca.issue(), older_ca.issue(), sign_ca.issue(end=-DAY, start=-9 * DAY)):
+        made = openssl_cms(tmp_path, holder)
+        assert not verify(made, Trust(roots, CrlFolder(tmp_path))).accepted
+    assert caplog.text == ""
+
+
 def test_a_report_as_json_names_nobody_unless_asked(
     tmp_path: Path, resident: Holder, jpki_trust: Trust
 ) -> None:
