@@ -6,9 +6,13 @@ Sources: facts on the My Number Card §1, §2.7, §2.8; GPC 2.3.1 §6.4, §11.9.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 __all__ = ["CardPolicy"]
+
+MOST_TRIES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,20 @@ class CardPolicy:
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()
+
+    def with_quirks(self, quirks: Mapping[str, bool | int]) -> CardPolicy:
+        """The policy with other switches. Raises ValueError for a name or a value that it does not have."""
+        known: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name != "name"}
+        for name, value in quirks.items():
+            if name not in known:
+                raise ValueError(f"there is no quirk {name}; known are {', '.join(sorted(known))}")
+            if isinstance(known[name], bool) != isinstance(value, bool) or not isinstance(value, int):
+                kind = "true or false" if isinstance(known[name], bool) else "a number"
+                raise ValueError(f"the quirk {name} is {kind}")
+            most = 0xFFFF if name.endswith("_sw") else MOST_TRIES
+            if not isinstance(value, bool) and not 0 <= value <= most:
+                raise ValueError(f"the quirk {name} is a number from 0 to {most}")
+        return replace(self, **{**known, **quirks})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> CardPolicy:

@@ -16,8 +16,7 @@ from typing import Any
 from ...apdu.errors import InputError
 from ..card.device import seeded
 from ..card.journal import FileStore
-from ..card.policy import CardPolicy
-from .persona import load, policy_with
+from ..card.policy import MY_NUMBER_CARD, CardPolicy
 
 __all__ = [
     "create",
@@ -110,7 +109,8 @@ def memory(preset: str, seed: int | None = None, **options: Any) -> dict[str, by
 
 def persona_memory(file: Path, seed: int | None = None) -> dict[str, bytes]:
     """The memory of a new card of the persona in a TOML file. Raises InputError ``persona.*``."""
-    from .my_number_card import from_persona
+    from .my_number_card import from_persona  # the images and the models are slow to load
+    from .persona import load
 
     return from_persona(_entropy("persona", seed), persona=load(file))
 
@@ -127,17 +127,18 @@ def read_quirks(file: Path) -> dict[str, bool | int]:
     except ValueError as error:
         raise InputError("persona.syntax", file=file, what="not JSON either") from error
     switches = found.get("quirks", found) if isinstance(found, dict) else found
+    if not isinstance(switches, dict):
+        raise InputError("persona.invalid", file=file, where="quirks", what="not an object of switches")
     try:
-        policy_with(switches)
-    except (ValueError, AttributeError) as error:
-        what = str(error) if isinstance(error, ValueError) else "not an object of switches"
-        raise InputError("persona.invalid", file=file, where="quirks", what=what) from error
+        MY_NUMBER_CARD.with_quirks(switches)
+    except ValueError as error:
+        raise InputError("persona.invalid", file=file, where="quirks", what=str(error)) from error
     return dict(switches)
 
 
 def with_quirks(memory: dict[str, bytes], switches: dict[str, bool | int]) -> dict[str, bytes]:
     """The same card with other switches."""
-    policy = policy_with(switches, CardPolicy.from_bytes(memory["card/policy"]))
+    policy = CardPolicy.from_bytes(memory["card/policy"]).with_quirks(switches)
     return memory | {"card/policy": policy.to_bytes()}
 
 

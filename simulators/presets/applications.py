@@ -25,7 +25,7 @@ from ..pki.revocation import revoke
 from . import images
 from .blank import Memory, application, file, pin, pkcs8
 from .issue import JST, Issue, public_key
-from .persona import digits, policy_with
+from .persona import digits
 
 __all__ = ["COMMON", "JPKI", "JUKI", "MANAGER", "OPAQUE", "TEXT", "VISUAL", "jpki_memory", "whole_card"]
 
@@ -54,7 +54,7 @@ def whole_card(given: Issue) -> Memory:
     """The memory of a plastic card, or of the token in a phone."""
     body = given.persona.card
     parts: Memory = {
-        "card/policy": policy_with(given.persona.quirks).to_bytes(),
+        "card/policy": given.policy.to_bytes(),
         "card/atr-contact": bytes.fromhex(body.atr_contact),
         "card/atr-contactless": bytes.fromhex(body.atr_contactless),
         **manager_memory(given),
@@ -145,7 +145,7 @@ def visual_memory(given: Issue) -> Memory:
         VISUAL_SIGNER_ID, given.persona.municipality, VISUAL_SIGNER_ID + given.entropy(256)
     )
     # The rule of this PIN may be a quirk: 0 tries means that it never blocks.
-    birth_tries = policy_with(given.persona.quirks).birth_pin_tries or UNLIMITED
+    birth_tries = given.policy.birth_pin_tries or UNLIMITED
     birth_pin = visual.birth_pin(given.check_number_b).encode()
     content = {
         **file(visual.Ef.AGE_RECORD, bytes(_age_record(given, public))),

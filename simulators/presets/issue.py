@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from ...apdu.cvc import CardVerifiableCertificate, RsaPublicKey
 from ...applets.mynumber_text.model import check_number_b
+from ..card.policy import MY_NUMBER_CARD, CardPolicy
 from ..pki.face import FACE_ROOT_ID, TEXT_SIGNER_ID, VISUAL_SIGNER_ID, face_certificate
 from ..pki.hierarchy import Authority, Hierarchy, hierarchy
 from ..pki.profile import CERTIFICATE_BIRTHDAYS, Family, Holder, birthday, end_of_day, valid_until
@@ -38,6 +39,10 @@ class Issue:
     card_serial: str
     opaque: str
     signature_digits: str
+
+    @property
+    def policy(self) -> CardPolicy:
+        return MY_NUMBER_CARD.with_quirks(self.persona.quirks)
 
     @property
     def expiry_digits(self) -> str:

@@ -11,16 +11,17 @@ import tomllib
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...apdu.atr import Atr
 from ...apdu.errors import InputError
 from ...applets.mynumber_text.model import my_number_check_digit
-from ..card.policy import MY_NUMBER_CARD, CardPolicy
+from ..card.policy import MY_NUMBER_CARD
+from .images import photo_jp2
 
-__all__ = ["Persona", "choose", "digits", "invent", "load", "parse", "policy_with"]
+__all__ = ["Persona", "choose", "digits", "invent", "load", "parse"]
 
 Entropy = Callable[[int], bytes]
 T = TypeVar("T")
@@ -161,7 +162,7 @@ class Persona(_Section):
             raise ValueError("give either issued or issued_days_ago")
         if self.my_number and int(self.my_number[11]) == my_number_check_digit(self.my_number[:11]):
             raise ValueError(REAL_NUMBER)
-        policy_with(self.quirks)
+        MY_NUMBER_CARD.with_quirks(self.quirks)
         return self
 
     @property
@@ -174,21 +175,6 @@ class Persona(_Section):
         """Prefecture and city."""
         known = PLACES.get(self.municipality, ("", "", ""))
         return self.prefecture or known[0], self.city or known[1]
-
-
-def policy_with(quirks: dict[str, bool | int], base: CardPolicy = MY_NUMBER_CARD) -> CardPolicy:
-    """The card's policy with other switches. Raises ValueError for a name or a type that it does not have."""
-    known: dict[str, Any] = {name: getattr(base, name) for name in CardPolicy.__slots__ if name != "name"}
-    for name, value in quirks.items():
-        if name not in known:
-            raise ValueError(f"there is no quirk {name}; known are {', '.join(sorted(known))}")
-        if isinstance(known[name], bool) != isinstance(value, bool):
-            kind = "true or false" if isinstance(known[name], bool) else "a number"
-            raise ValueError(f"the quirk {name} is {kind}")
-        most = 0xFFFF if name.endswith("_sw") else 15
-        if not isinstance(value, bool) and not 0 <= value <= most:
-            raise ValueError(f"the quirk {name} is a number from 0 to {most}")
-    return CardPolicy(name=base.name, **{**known, **quirks})
 
 
 def load(path: Path) -> Persona:
@@ -216,8 +202,10 @@ def parse(text: str, path: Path) -> Persona:
     if persona.photo is None:
         return persona
     photo = path.parent / persona.photo
-    if not photo.is_file():
-        raise InputError("persona.invalid", file=path, where="photo", what=f"there is no file {photo}")
+    try:
+        photo_jp2(photo)
+    except ValueError as error:
+        raise InputError("persona.invalid", file=path, where="photo", what=str(error)) from error
     return persona.model_copy(update={"photo": photo})
 
 
