@@ -20,6 +20,7 @@ from tegata.applets.jpki.host import Jpki, JpkiKey
 from tegata.applets.mynumber_text.host import TextApplication
 from tegata.applets.mynumber_visual.host import VisualApplication
 from tegata.applets.mynumber_visual.model import CHECK_NUMBER_B
+from tegata.reader_bridge.counter.identify import identify
 
 from ..foreign.harness import opensc_module
 from ..foreign.mynumber import AUTHENTICATION, SIGNATURE
@@ -120,15 +121,23 @@ class Holder:
 
         return work
 
-    def photo(self, check_number: bytes, *, checked: bool = False) -> Job:
-        """The card face, opened by 照合番号 B; ``checked``: and its issuer's signature, to identify."""
+    def photo(self, check_number: bytes) -> Job:
+        """The card face with the photo, opened by 照合番号 B."""
 
         def work(link: Link) -> None:
             application = VisualApplication(self.card(link))
             application.select()
             application.pins.verify(CHECK_NUMBER_B, Secret(check_number))
             assert application.card_face().photo.startswith(JPEG_2000)
-            if checked:
-                assert application.check_face().verdict is not Verdict.INVALID
+
+        return work
+
+    def identify(self, check_number: bytes) -> Job:
+        """The whole 本人確認: face, attributes, the issuer's signatures and the card's own keys."""
+
+        def work(link: Link) -> None:
+            found = identify(self.card(link), lambda *_: Secret(check_number))
+            assert found.attributes
+            assert found.verdict is Verdict.CONSISTENT
 
         return work
