@@ -234,17 +234,22 @@ def check_signed(what: str, good: bool, chain: Check) -> Check:
     return Check(what, chain.verdict, chain.anchor, chain.reason)
 
 
-def check_key_possession(what: str, card: Card, key: RsaPublicKey, record: Check) -> Check:
+def check_key_possession(
+    what: str, card: Card, key: RsaPublicKey, record: Check, *, certain: bool = True
+) -> Check:
     """Whether the selected application holds the private half of ``key``, by a signature over a fresh
     challenge with its default key (``80 2A 00 00``, no PIN). ``record`` is the verdict about ``key`` itself.
 
-    A copy of the card's files fails here: it has the certificates and not the key.
+    A copy of the card's files fails here: it has the certificates and not the key. ``certain`` False: it is
+    not published that ``key`` is that key's public half, so that an answer which does not fit proves nothing.
     """
     if record.verdict is Verdict.INVALID:
         return Check(what, Verdict.INVALID, reason=record.reason)
     challenge = os.urandom(CHALLENGE_BYTES)
     block = SHA256_DIGEST_INFO + hashlib.sha256(challenge).digest()
     response = card.send(Command(0x80, 0x2A, 0x00, DEFAULT_KEY, block, le=SIGNATURE_BYTES))
+    if not response.ok and not certain:
+        return Check(what, Verdict.UNKNOWN)
     if not response.ok:
         return Check.invalid(
             what,
@@ -252,6 +257,8 @@ def check_key_possession(what: str, card: Card, key: RsaPublicKey, record: Check
             f"カードが鍵の所持を証明しませんでした (ステータス {response.sw:04X})",
         )
     if not key.confirms(response.data, challenge):
+        if not certain:
+            return Check(what, Verdict.UNKNOWN)
         return Check.invalid(
             what,
             "the card does not hold the key that it shows",

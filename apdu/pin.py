@@ -85,6 +85,11 @@ class PinReference:
     change: PinChange | None = None
 
     @property
+    def place(self) -> tuple[bytes, int]:
+        """Application and file: what tells one PIN of a card from another."""
+        return self.application, self.file
+
+    @property
     def by_short_id(self) -> int:
         """P2 that names the file by its short id (ISO/IEC 7816-4:2020 §7.2.1)."""
         return 0x80 | self.file & 0x1F
@@ -108,7 +113,6 @@ class Pins:
 
     def __init__(self, card: Card) -> None:
         self._card = card
-        self._wrong: dict[PinReference, int] = {}
 
     def tries(self, pin: PinReference) -> int:
         """How many tries ``pin`` has left (UNLIMITED when it never blocks); asking spends none.
@@ -173,7 +177,7 @@ class Pins:
 
     def _left(self, pin: PinReference, response: Response) -> int | None:
         if response.ok:
-            return self._wrong.get(pin, pin.rule.tries)
+            return self._card.profile.wrong.get(pin.place, pin.rule.tries)
         if response.sw in BLOCKED:
             return 0
         if response.sw == NO_COUNT and pin.rule.may_be_unlimited:
@@ -183,13 +187,13 @@ class Pins:
     def _judge(self, pin: PinReference, command: Command, response: Response) -> None:
         name = pin.rule.name
         if response.ok:
-            self._wrong.pop(pin, None)
+            self._card.profile.wrong.pop(pin.place, None)
             return
         if response.sw in BLOCKED or response.sw == 0x63C0:
-            self._wrong[pin] = 0
+            self._card.profile.wrong[pin.place] = 0
             raise PinBlocked(name)
         if response.sw & 0xFFF0 == 0x63C0:
-            self._wrong[pin] = response.sw & 0x0F
+            self._card.profile.wrong[pin.place] = response.sw & 0x0F
             raise PinError(response.sw & 0x0F, name)
         if response.sw == NO_COUNT:
             raise PinError(None, name)

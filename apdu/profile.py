@@ -15,9 +15,10 @@ __all__ = ["CardProfile"]
 class CardProfile:
     """``extended`` and ``chaining`` are None until the card has told or shown it.
 
-    ``max_command`` is the longest whole command APDU of the link in bytes. ``sfi`` says whether READ
-    BINARY with a short EF identifier works, ``reference_by_sfi`` whether VERIFY and COMPUTE DIGITAL SIGNATURE
-    find a PIN or key by one, ``quirks`` names deviations (applets define the names).
+    ``max_command`` is the longest whole command APDU of the link in bytes. ``sfi`` says whether READ BINARY
+    with a short EF identifier works, ``reference_by_sfi`` whether VERIFY and COMPUTE DIGITAL SIGNATURE find a
+    PIN or key by one. ``wrong`` holds the tries left after a wrong PIN, by AID and file. ``quirks`` names
+    deviations (applets define the names).
     """
 
     max_command: int = 261
@@ -25,6 +26,7 @@ class CardProfile:
     chaining: bool | None = None
     sfi: bool | None = None
     reference_by_sfi: bool | None = None
+    wrong: dict[tuple[bytes, int], int] = field(default_factory=dict)
     quirks: set[str] = field(default_factory=set)
 
     @classmethod
