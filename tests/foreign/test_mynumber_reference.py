@@ -7,7 +7,9 @@ from pathlib import Path
 
 FOREIGN = Path(__file__).parent
 PAGE = FOREIGN.parents[1] / "docs" / "reference" / "foreign-programs.md"
-SECTION = re.compile(r"Tests in `tests/foreign/(test_mynumber_\w+\.py)`(.*?)(?=\nTests in |\n## |\Z)", re.DOTALL)
+SECTION = re.compile(
+    r"Tests in `tests/foreign/(test_mynumber_\w+\.py)`(.*?)(?=\nTests in |\n## |\Z)", re.DOTALL
+)
 
 
 def test_the_page_names_every_test_in_its_section() -> None:
