@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from asn1crypto import core
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -36,6 +37,7 @@ __all__ = [
     "MarkedText",
     "Sex",
     "kind_of_policy",
+    "load_x509",
     "parse_authority",
     "parse_certificate",
 ]
@@ -254,7 +256,7 @@ def parse_certificate(der: bytes) -> JpkiCertificate:
     profile of the JPKI or contradicts itself.
     """
     try:
-        return _parse(_load(der), der)
+        return _parse(load_x509(der), der)
     except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
         raise _refusal() from error
     except (x509.UnsupportedGeneralNameType, x509.InvalidVersion, UnsupportedAlgorithm) as error:
@@ -265,7 +267,7 @@ def parse_authority(der: bytes) -> Authority:
     """The certificate of one of the two JPKI authorities, from its DER form. Raises as
     :func:`parse_certificate`."""
     try:
-        certificate = _load(der)
+        certificate = load_x509(der)
         organization, unit = _one(certificate.subject, NameOID.ORGANIZATION_NAME), _units(certificate)[0]
         constraints = _extension(certificate, x509.BasicConstraints)
         if organization not in ORGANIZATIONS or constraints is None or not constraints.ca:
@@ -295,9 +297,16 @@ def _refusal() -> InputError:
     )
 
 
-def _load(der: bytes) -> x509.Certificate:
+def load_x509(der: bytes) -> x509.Certificate:
+    """Any certificate from its DER form, none of it believed.
+
+    Raises ValueError or TypeError for more than 16 KiB, for what is no certificate, and for a serial number
+    that is not positive (RFC 5280 §4.1.2.2), about which cryptography would only warn.
+    """
     if len(der) > MAX_BYTES:
         raise ValueError("a certificate has at most 16 KiB")
+    if asn1_x509.Certificate.load(der, strict=True).serial_number <= 0:
+        raise ValueError("a serial number is positive")
     return x509.load_der_x509_certificate(der)
 
 

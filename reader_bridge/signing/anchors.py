@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asn1crypto import pem
-from cryptography import x509
 
 from ...apdu.errors import InputError
+from ...applets.jpki.certificate import load_x509
 
 __all__ = ["NO_ANCHORS", "Anchors", "Purpose", "read_certificates"]
 
@@ -45,15 +45,15 @@ NO_ANCHORS = Anchors()
 
 
 def read_certificates(raw: bytes) -> list[bytes]:
-    """The certificates of a PEM or DER file, in DER form. Raises ValueError."""
+    """The certificates of a PEM or DER file, in DER form. Raises ValueError or TypeError."""
     ders = [der for _, _, der in pem.unarmor(raw, multiple=True)] if pem.detect(raw) else [raw]
     for der in ders:
-        x509.load_der_x509_certificate(der)
+        load_x509(der)
     return ders
 
 
 def _certificates(path: Path) -> list[bytes]:
     try:
         return read_certificates(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError("bridge.anchors", path=str(path), what="not a certificate") from error

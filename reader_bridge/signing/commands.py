@@ -46,8 +46,8 @@ PURPOSES = {"signature": Purpose.SIGNATURE, "authentication": Purpose.AUTHENTICA
 ENDINGS = {"cms": ".p7s", "raw": ".sig"}
 MAX_BYTES = 256 * 1024 * 1024
 INSIDE = Words(
-    "The signature certificate holds the holder's name, address, birth date and sex; it goes into the signature, "
-    "and everybody who gets the signature can read them.",
+    "The signature certificate holds the holder's name, address, birth date and sex; it goes into the "
+    "signature, and everybody who gets the signature can read them.",
     "署名用電子証明書には氏名、住所、生年月日、性別が記載されています。署名に含まれるため、署名を受け取った人は"
     "誰でも読むことができます。",
 )
@@ -57,7 +57,7 @@ ENDED = Words(
 )
 
 
-@click.command()
+@click.command(short_help="Sign a file.")
 @click.argument("file", type=FILE)
 @place_options
 @click.option("--key", "which", type=click.Choice(list(KEYS)), default="signature", show_default=True)
@@ -70,9 +70,7 @@ ENDED = Words(
 @click.option("--hash", "hash_name", type=click.Choice(["sha256", "sha384", "sha512"]), help="With --as raw.")
 @click.option("--reason", help="With --as pdf: why it is signed, shown by PDF readers.")
 @click.option("--output", type=FILE, help="Default: NAME-signed.pdf, FILE.p7s or FILE.sig.")
-@click.option(
-    "--certificate", "save", type=FILE, help="Write the certificate here too (verify --as raw needs it)."
-)
+@click.option("--certificate", "save", type=FILE, help="Write the certificate here too.")
 @click.option("--yes", is_flag=True, help="The holder was told what the certificate holds, and agrees.")
 @pin_options
 def sign(
@@ -169,7 +167,7 @@ def _read(path: Path) -> bytes:
         raise InputError("input.file", path=str(path), what=error.strerror) from error
 
 
-@click.command()
+@click.command(short_help="Verify signatures.")
 @click.argument("file", type=FILE)
 @click.option("--content", type=FILE, help="What was signed, for a signature beside its file.")
 @click.option("--certificate", type=FILE, help="Of the signer, for a raw signature.")

@@ -16,7 +16,7 @@ from datetime import datetime
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
@@ -31,11 +31,11 @@ from pyhanko_certvalidator.errors import (
 )
 
 from ...apdu.errors import RequestError, Words
-from ...applets.jpki.certificate import CertificateKind, kind_of_policy
+from ...applets.jpki.certificate import CertificateKind, kind_of_policy, load_x509
 from .anchors import Anchors, Purpose
 from .card_signer import run
 
-__all__ = ["WEAK_HASHES", "CertificatePath", "Refused", "find_path", "load_certificate"]
+__all__ = ["WEAK_HASHES", "CertificatePath", "Refused", "check_key", "find_path", "load_certificate"]
 
 WEAK_HASHES = frozenset({"md2", "md5", "sha1"})
 SHORTEST_RSA = 2048
@@ -69,7 +69,7 @@ class CertificatePath:
 def load_certificate(der: bytes) -> x509.Certificate:
     """Parse a certificate, its extensions and its key. Raises Refused ``verify.certificate``."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = load_x509(der)
         _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
         return certificate
     except (*MALFORMED, x509.UnsupportedGeneralNameType) as error:
@@ -85,7 +85,7 @@ def find_path(
     ``others`` are certificates between the two; they are never believed. Raises Refused ``verify.*``.
     """
     certificate = load_certificate(der)
-    _check_key(certificate)
+    check_key(certificate)
     roots = [root for root in map(load_certificate, anchors.roots) if _is_authority(root)]
     if not roots:
         what = Words("no trust anchors are installed", "信頼するルート証明書がありません")
@@ -176,8 +176,12 @@ def _outside(certificate: x509.Certificate, what: Words) -> Refused:
     return Refused("verify.expired", what=what, start=f"{start:%Y-%m-%d}", end=f"{end:%Y-%m-%d}")
 
 
-def _check_key(certificate: x509.Certificate) -> None:
+def check_key(certificate: x509.Certificate) -> None:
+    """Only RSA of 2048 bits or more, and elliptic curves. Raises Refused ``verify.*``."""
     key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        what = Words("its key is of another kind", "対応していない種類の鍵です")
+        raise Refused("verify.certificate", what=what)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < SHORTEST_RSA:
         raise Refused("verify.weak", what=Words("a short RSA key", "短い RSA 鍵"))
 

@@ -12,7 +12,7 @@ from pyhanko.sign.general import CMSExtractionError, CMSStructuralError, extract
 from pyhanko.sign.validation import errors as validation_errors
 
 from ...apdu.errors import Words
-from .path import Refused
+from .path import Refused, check_key, load_certificate
 
 __all__ = [
     "BROKEN",
@@ -66,7 +66,8 @@ def read_signed_data(raw: bytes) -> cms.SignedData:
 
 
 def check_signed_data(signed: cms.SignedData) -> None:
-    """One signer, signed attributes, sound hashes. Raises Refused ``verify.structure`` or ``verify.weak``."""
+    """One signer with a key of a known kind, signed attributes, sound hashes. Raises Refused ``verify.*``,
+    and what is in BROKEN."""
     count = len(signed["signer_infos"])
     if count != 1:
         raise structure(f"it has {count} SignerInfos instead of one", f"SignerInfo が {count} 個あります")
@@ -77,6 +78,8 @@ def check_signed_data(signed: cms.SignedData) -> None:
     kinds = [attribute["type"].dotted for attribute in info["signed_attrs"]]
     if len(kinds) != len(set(kinds)):
         raise structure("a signed attribute stands there twice", "署名対象の属性が重複しています")
+    certificate, _ = certificates_of(signed)
+    check_key(load_certificate(certificate))
 
 
 def _check_hashes(info: cms.SignerInfo) -> None:

@@ -188,7 +188,7 @@ def _raw(raw: bytes, name: str, given: Beside, trust: Trust, at: datetime) -> Si
 def _certificate(raw: bytes) -> bytes:
     try:
         certificates = read_certificates(raw)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         what = Words("it is no certificate", "証明書ではありません")
         raise Refused("verify.certificate", what=what) from error
     return certificates[0]
