@@ -133,9 +133,24 @@ class OrdinaryUser:
             text=True,
             timeout=2 * SECONDS,
             cwd=self.home,
-            env={**_bare(os.environ), "HOME": str(self.home), "TMPDIR": str(self.home), **variables},
+            env=self._environment(variables),
             check=False,
         )
+
+    def start(self, program: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+        """A program to talk with: its input and its whole output are pipes."""
+        return subprocess.Popen(
+            [*self._prefix(), *program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.home,
+            env=self._environment(variables),
+        )
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        home = {"HOME": str(self.home), "TMPDIR": str(self.home)}
+        return {**_bare(os.environ), **home, **variables}
 
     def _prefix(self) -> list[str]:
         if os.geteuid() != 0:
