@@ -72,7 +72,9 @@ class Bridge:
             require_simulated(options.reader, options.reader.startswith("sim:"))
         self._listener = bind(options.host, options.port)
         port = self._listener.getsockname()[1]
-        self.url = f"http://{_bracketed(options.host)}:{port}"
+        everywhere = options.host in ("0.0.0.0", "::")  # noqa: S104 - an address to recognise
+        named = options.names[0] if options.names and everywhere else None
+        self.url = f"http://{named or f'{_bracketed(options.host)}:{port}'}"
         self.core = _core(options)
         self.app = _app(self.core, self.url, _hosts(options, port))
         self._server: BackgroundServer | None = None

@@ -57,7 +57,7 @@ class Core:
         self.persona = persona
         self._journal = journal
         self._worker = worker
-        self._judge = judge
+        self.judge = judge
         self._clock = clock
         self._lock = threading.RLock()
         self._transactions: dict[str, Transaction] = {}
@@ -164,6 +164,7 @@ class Core:
                 return transaction.pins.get(timeout=SLICE)
             except queue.Empty:
                 continue
+        transaction.forget_pins()
         return None
 
     def _automatic(self, transaction: Transaction, persona: Persona) -> PinEntry:
@@ -185,7 +186,7 @@ class Core:
         """Judge what the card made; only then does it become a result."""
         if signed is None:
             return
-        body = self._judge.body(transaction, signed)
+        body = self.judge.body(transaction, signed)
         with self._lock:
             if self.state(transaction) in FINAL:
                 return
@@ -223,8 +224,10 @@ class Core:
                 raise RequestError("request.not_allowed", what="the browser carries this result")
             if found.state not in FINAL:
                 raise RequestError("request.state", state=found.state)
-            if found.state is not State.DONE:
+            if found.state in (State.DECLINED, State.EXPIRED):
                 raise found.problem or RequestError("request.state", state=found.state)
+            if found.state is State.FAILED:  # why is told by code alone: sentences may name a reader
+                raise RequestError("request.state", state=found.state)
             if found.result is None:
                 raise RequestError("request.released")
             if found.code is not None and not _same(code, found.code):

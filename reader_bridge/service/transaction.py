@@ -84,6 +84,11 @@ class Transaction:
         if isinstance(self.request, Sign):
             self.request = self.request.model_copy(update={"items": ()})
 
+    def forget_pins(self) -> None:
+        """Wipe what was typed and never used."""
+        while not self.pins.empty():
+            self.pins.get_nowait().pin.wipe()
+
     def return_address(self) -> str:
         """Where the holder's browser goes back to, with the one-time code when there is one."""
         values = {"transaction": self.id, "status": str(self.state)}
