@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any, ClassVar
 
 __all__ = [
+    "EXCHANGE",
     "CardChanged",
     "CardError",
     "CardRemoved",
@@ -109,6 +110,10 @@ class Words(str):
     def in_language(self, lang: str) -> str:
         """The text in ``en`` or ``ja``."""
         return self.ja if lang == "ja" else str(self)
+
+
+EXCHANGE = Words("an APDU", "APDU のやり取り")
+"""What was going on when a card left in the middle of it."""
 
 
 class TegataError(Exception):

@@ -109,7 +109,12 @@ def roster_import(file: Path, dry_run: bool, database: str | None, as_json: bool
 
 def _report_faults(error: RosterError, as_json: bool) -> None:
     if as_json:
-        problem = {"code": error.code, "exit_code": error.exit_code, "sentence": error.sentence()}
+        problem = {
+            "code": error.code,
+            "exit_code": error.exit_code,
+            "sentence": error.sentence(),
+            "next_step": error.next_step(),
+        }
         _print_json(problem | {"faults": [fault.to_json() for fault in error.faults]})
         return
     click.echo(error.sentence(), err=True)

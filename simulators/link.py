@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
-from ..apdu.errors import CardRemoved, InputError
+from ..apdu.errors import EXCHANGE, CardRemoved, InputError
 from ..apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from .card import FileStore, PowerCut, PowerLost, SimulatedCard
 
@@ -48,7 +48,7 @@ class SimulatedLink:
             try:
                 return self.card.transmit(command)
             except PowerLost:
-                raise CardRemoved(what="an APDU") from None
+                raise CardRemoved(what=EXCHANGE) from None
 
     def reset(self) -> None:
         with self._lock:

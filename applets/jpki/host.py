@@ -25,6 +25,7 @@ from ...apdu.errors import (
     PinBlocked,
     PinError,
     StatusError,
+    Words,
 )
 from ...apdu.secret import Secret
 from ...apdu.status import status_error
@@ -36,6 +37,12 @@ CURRENT_FILE = 0x80
 MAX_CERTIFICATE = 8192
 BLOCKED = (0x6983, 0x6984)
 ABSENT = (0x6A81, 0x6A82, 0x6A86, 0x6D00, 0x6E00, 0x6999)
+CERTIFICATES = {
+    Ef.AUTHENTICATION_CERTIFICATE: Words("authentication", "利用者証明用"),
+    Ef.SIGNATURE_CERTIFICATE: Words("signature", "署名用"),
+    Ef.AUTHENTICATION_CA_CERTIFICATE: Words("authentication CA", "利用者証明用認証局"),
+    Ef.SIGNATURE_CA_CERTIFICATE: Words("signature CA", "署名用認証局"),
+}
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - the card signs it; whether to ask for it is the caller's policy
     "sha256": hashes.SHA256(),
@@ -171,7 +178,7 @@ class Jpki:
             der = read_object(self._card, limit=MAX_CERTIFICATE, secret=personal)
         except StatusError as error:
             if error.sw in (0x6A82, 0x6B00):
-                raise CardError("jpki.no_certificate", which=f"EF {file:04X}") from error
+                raise CardError("jpki.no_certificate", which=CERTIFICATES[file]) from error
             raise
         try:
             key = x509.load_der_x509_certificate(der).public_key()

@@ -10,6 +10,8 @@ import enum
 import re
 from dataclasses import dataclass
 
+from ...apdu.errors import Words
+
 __all__ = [
     "AID",
     "DIGEST_INFO",
@@ -66,9 +68,9 @@ class SignMode(enum.IntEnum):
 class PinRule:
     """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences."""
 
-    name: str
+    name: Words
     pattern: str
-    rule: str
+    rule: Words
     tries: int
     shortest: int
     longest: int
@@ -85,7 +87,14 @@ class JpkiKey(enum.Enum):
         Ef.AUTHENTICATION_PIN,
         Ef.AUTHENTICATION_CERTIFICATE,
         Ef.AUTHENTICATION_CA_CERTIFICATE,
-        PinRule("authentication PIN (利用者証明用暗証番号)", r"[0-9]{4}", "4 digits (数字 4 桁)", 3, 4, 4),
+        PinRule(
+            Words("authentication PIN", "利用者証明用暗証番号"),
+            r"[0-9]{4}",
+            Words("4 digits", "数字 4 桁"),
+            3,
+            4,
+            4,
+        ),
     )
     SIGNATURE = (
         Ef.SIGNATURE_KEY,
@@ -93,9 +102,9 @@ class JpkiKey(enum.Enum):
         Ef.SIGNATURE_CERTIFICATE,
         Ef.SIGNATURE_CA_CERTIFICATE,
         PinRule(
-            "signature password (署名用パスワード)",
+            Words("signature password", "署名用パスワード"),
             r"[A-Z0-9]{6,16}",
-            "6 to 16 letters and digits (英数字 6~16 文字)",
+            Words("6 to 16 letters and digits", "英数字 6~16 文字"),
             5,
             6,
             16,

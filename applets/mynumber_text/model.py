@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from datetime import date
 
+from ...apdu.errors import Words
 from ...apdu.tlv import Tlv, parse_length, parse_tag
 
 __all__ = [
@@ -34,7 +35,8 @@ __all__ = [
 ]
 
 AID = bytes.fromhex("D3921000310001010408")
-PIN_NAME, PIN_RULE = "text application PIN (券面事項入力補助用暗証番号)", "4 digits (数字 4 桁)"
+PIN_NAME = Words("text application PIN", "券面事項入力補助用暗証番号")
+PIN_RULE = Words("4 digits", "数字 4 桁")
 PIN_DIGITS, PIN_TRIES = 4, 3
 CHECK_NUMBER_TRIES = 10
 BASIC_INFO_BYTES = 256

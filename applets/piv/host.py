@@ -19,7 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ...apdu.card import Card
 from ...apdu.command import Command, Response
-from ...apdu.errors import CardError, InputError, MalformedResponse, PinBlocked, PinError, StatusError
+from ...apdu.errors import (
+    CardError,
+    InputError,
+    MalformedResponse,
+    PinBlocked,
+    PinError,
+    StatusError,
+    Words,
+)
 from ...apdu.ports import KeyRef, KeyRing
 from ...apdu.secret import Secret
 from ...apdu.status import status_error
@@ -99,7 +107,7 @@ class Piv:
     def unblock_pin(self, puk: Secret, new: Secret) -> None:
         """RESET RETRY COUNTER: a new PIN by the PUK (8 bytes). Spends a try of the PUK when it is wrong."""
         if len(puk) != model.PIN_LENGTH:
-            raise InputError("pin.format", pin="PUK", rule="8 characters")
+            raise InputError("pin.format", pin="PUK", rule=Words("8 characters", "8 文字"))
         data = puk.reveal() + _pin(new)
         command = Command(0x00, Ins.RESET_RETRY_COUNTER, 0x00, KeyReference.PIN, data, secret=((0, None),))
         self._pin_command(command, "PUK")
@@ -270,7 +278,7 @@ def personalization(
     if isinstance(pin, Secret):
         _pin(pin)
     if isinstance(puk, Secret) and len(puk) != model.PIN_LENGTH:
-        raise InputError("pin.format", pin="PUK", rule="8 characters")
+        raise InputError("pin.format", pin="PUK", rule=Words("8 characters", "8 文字"))
     algorithm = ALGORITHMS_9B[management.length]
     key = bytes((algorithm,)) + ring.kcv(management) + ring.encrypt_dgi(dek, management)
     return [
@@ -289,7 +297,7 @@ def _pin(pin: Secret) -> bytes:
     try:
         return model.padded_pin(pin.reveal())
     except ValueError:
-        raise InputError("pin.format", pin="PIN", rule="6 to 8 digits") from None
+        raise InputError("pin.format", pin="PIN", rule=Words("6 to 8 digits", "数字 6〜8 桁")) from None
 
 
 def _tries(response: Response) -> int | None:
