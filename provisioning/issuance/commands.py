@@ -34,6 +34,7 @@ from ..workplace import ca_folder, open_ledger, open_ring
 from . import apply, begin_work, bind, make_plan, read_at_door, verify
 from .bind import bound_records
 from .letter import PinLetter, pin_letter
+from .supervise import WRITE_OFF, readmit, write_off
 from .work import Desk
 
 __all__ = ["badge"]
@@ -383,6 +384,59 @@ def _letter_text(letter: PinLetter) -> str:
         with digits:
             lines.append(f"{usage.removeprefix('piv-').upper()} {digits.reveal().decode('ascii')}")
     return "".join(f"{line}\n" for line in lines)
+
+
+@badge.command("write-off")
+@click.option("--employee", required=True, help="Whose card it was.")
+@click.option("--reason", required=True, type=click.Choice(list(WRITE_OFF)), help="What became of it.")
+@click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def write_off_command(employee: str, reason: str, database: str | None, as_json: bool) -> None:
+    """Give up a card that is gone: its badges are retired, its certificates revoked.
+
+    A badge that was being made on it waits for another card. Write a new revocation list afterwards
+    (tegata ca crl) and take the badge number from the doors.
+
+    \b
+    Exit codes: 186 no card of this employee is in use.
+    """
+    card = write_off(open_ledger(database), employee, reason)
+    if as_json:
+        _json({"employee": employee, "card": card.identity.hex().upper(), "state": card.state})
+        return
+    click.echo(
+        _both(
+            f"Card {card.identity.hex().upper()} of {employee} is written off ({card.state}).",
+            f"{employee} のカード {card.identity.hex().upper()} を廃棄扱いにしました ({card.state})。",
+        )
+    )
+
+
+@badge.command("readmit")
+@click.option("--card", "identity", required=True, help="The card's identity, as badge plan prints it.")
+@click.option("--because", required=True, help="Why; it stands in the audit chain.")
+@click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def readmit_command(identity: str, because: str, database: str | None, as_json: bool) -> None:
+    """Take a card out of quarantine; the next apply reads it again. For supervisors.
+
+    \b
+    Exit codes: 192 no such card is in quarantine.
+    """
+    try:
+        raw = bytes.fromhex(identity)
+    except ValueError:
+        raise click.BadParameter("a card's identity is hex digits, as badge plan prints it") from None
+    card = readmit(open_ledger(database), raw, because)
+    if as_json:
+        _json({"card": card.identity.hex().upper(), "state": card.state})
+        return
+    click.echo(
+        _both(
+            f"Card {card.identity.hex().upper()} may be used again.",
+            f"カード {card.identity.hex().upper()} を再び使えるようにしました。",
+        )
+    )
 
 
 def _moment(text: str | None) -> datetime:

@@ -1,0 +1,60 @@
+"""What only a supervisor decides: a card is gone for good, or a card in quarantine may be tried again.
+
+Neither touches a card. Both leave their reason in the ledger and in its audit chain.
+"""
+
+from __future__ import annotations
+
+from ...apdu.errors import InputError
+from ..ledger import Books, Ledger
+from ..ledger.records import Card
+
+__all__ = ["WRITE_OFF", "readmit", "write_off"]
+
+WRITE_OFF = {"damaged": "cessation_of_operation", "lost": "key_compromise", "stolen": "key_compromise"}
+"""Why a card is written off, and the reason that its certificate is revoked for (RFC 5280 §5.3.1)."""
+BEGUN = ("in_production", "produced")
+
+
+def write_off(ledger: Ledger, employee: str, reason: str) -> Card:
+    """The card of ``employee`` is gone: its badges are retired, its certificates revoked.
+
+    A line that was being made on it waits for another card. ``reason`` is one of :data:`WRITE_OFF`. Raises
+    InputError ``order.no_line`` when no card of this employee is in use.
+    """
+    with ledger.begin() as books:
+        card = _card_in_use(books, employee)
+        state = "damaged" if card.state in BEGUN else reason
+        for badge in books.badges(card_id=card.id, states=("issuing", "live", "suspended")):
+            books.move_badge(badge.id, "retired", reason)
+        for certificate in books.certificates(card_id=card.id, states=("reserved", "issued")):
+            books.orphan_certificate(certificate.serial)
+        for certificate in books.certificates(card_id=card.id, states=("delivered",)):
+            books.revoke_certificate(certificate.serial, WRITE_OFF[reason])
+        for intent in books.intents(card.id):
+            books.settle_intent(intent.id, "abandoned")
+        for line in books.lines(states=("at_station",)):
+            if line.card_id == card.id:
+                books.move_line(line.id, "failed", reason)
+        books.move_card(card.id, state, reason)
+        return books.card(card.id)
+
+
+def readmit(ledger: Ledger, identity: bytes, why: str) -> Card:
+    """A card comes out of quarantine: the next ``apply`` reads it again.
+
+    Raises InputError ``badge.no_card``.
+    """
+    with ledger.begin() as books:
+        card = books.find_card(identity)
+        if card is None or card.state != "quarantine":
+            raise InputError("badge.no_card", card=identity.hex().upper())
+        books.move_card(card.id, "in_production", why)
+        return books.card(card.id)
+
+
+def _card_in_use(books: Books, employee: str) -> Card:
+    badges = books.badges(employee=employee, states=("issuing", "live", "suspended"))
+    if not badges:
+        raise InputError("order.no_line", employee=employee)
+    return books.card(badges[-1].card_id)
