@@ -25,12 +25,10 @@ from ...apdu.trace import RecordingLink
 from ...applets.entry_badge.host import Reason
 from ...simulators.card.clock import VirtualClock
 from ...simulators.link import SimulatedLink
-from ..ca import CompanyCa
-from ..keyring import read_passphrase
 from ..keyring.container import write_private
 from ..ledger import Line
 from ..profile import Profile
-from ..workplace import ca_folder, open_ledger, open_ring
+from ..workplace import open_ledger, open_ring, open_ring_and_ca
 from . import apply, begin_work, bind, make_plan, read_at_door, verify
 from .bind import bound_records
 from .letter import PinLetter, pin_letter
@@ -76,11 +74,8 @@ class Station:
     clock: VirtualClock | None = None
 
     def desk(self) -> Desk:
-        ring = open_ring(self.keyring)
-        folder = ca_folder(self.ca)
-        return Desk(
-            open_ledger(self.database), ring, CompanyCa.open(folder, read_passphrase()), _ask, self.counter
-        )
+        ring, ca = open_ring_and_ca(self.keyring, self.ca)
+        return Desk(open_ledger(self.database), ring, ca, _ask, self.counter)
 
     @contextmanager
     def link(self) -> Iterator[Link]:
@@ -376,6 +371,7 @@ def pin_letter_command(employee: str, output: Path | None, keyring: str | None, 
         click.echo(letter, nl=False)
     else:
         write_private(output, letter.encode(), replace=False)
+        click.echo(_both(f"Wrote {output}.", f"{output} に書き出しました。"))
 
 
 def _letter_text(letter: PinLetter) -> str:
