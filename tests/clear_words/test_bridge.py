@@ -48,6 +48,7 @@ class Desk:
     card: Path
     key: ECKey
     stranger: ECKey
+    client: httpx.Client
     taken: dict[str, str] = field(default_factory=dict)
 
     def request(self, **changes: Any) -> str:
@@ -77,9 +78,7 @@ class Desk:
 
     def at_pin(self, lang: str = "en") -> Browser:
         """A holder who has agreed to a login."""
-        answer = httpx.post(
-            f"{self.bridge.url}/api/requests", json={"request": self.request()}, trust_env=False
-        )
+        answer = self.client.post(f"{self.bridge.url}/api/requests", json={"request": self.request()})
         browser = Browser(lang)
         browser.open(answer.json()["consent_url"])
         browser.agree()
@@ -106,7 +105,8 @@ def open_desk(stack: ExitStack, folder: Path, reader: str = "") -> Desk:
         portals=folder / "portals",
         simulated=Anchors(anchors()),
     )
-    return Desk(stack.enter_context(Bridge(options)), home, card, key, stranger)
+    client = stack.enter_context(httpx.Client(trust_env=False))
+    return Desk(stack.enter_context(Bridge(options)), home, card, key, stranger, client)
 
 
 @pytest.fixture
@@ -142,16 +142,16 @@ class Refusal:
 
 def push(desk: Desk, request: str, headers: dict[str, str]) -> httpx.Response:
     url = f"{desk.bridge.url}/api/requests"
-    return httpx.post(url, json={"request": request}, headers=headers, trust_env=False)
+    return desk.client.post(url, json={"request": request}, headers=headers)
 
 
 def carry(desk: Desk, request: str, headers: dict[str, str]) -> httpx.Response:
     url, form = f"{desk.bridge.url}/carried", {"request": request}
-    return httpx.post(url, data=form, headers={"origin": PORTAL, **headers}, trust_env=False)
+    return desk.client.post(url, data=form, headers={"origin": PORTAL, **headers})
 
 
 def get(desk: Desk, path: str, headers: dict[str, str]) -> httpx.Response:
-    return httpx.get(desk.bridge.url + path, headers=headers, trust_env=False)
+    return desk.client.get(desk.bridge.url + path, headers=headers)
 
 
 def late(desk: Desk) -> str:
