@@ -177,6 +177,19 @@ SessionCookie = Annotated[str | None, Cookie(alias="session")]
 def create_app(portal: Portal) -> FastAPI:
     """The portal's web pages."""
     app = FastAPI(title="Example portal", docs_url=None, redoc_url=None, openapi_url=None)
+    _asking(app, portal)
+    _returning(app, portal)
+    _showing(app, portal)
+
+    @app.exception_handler(TegataError)
+    async def refused(request: Any, error: TegataError) -> Response:
+        return Response(str(error), status_code=403, media_type="text/plain")
+
+    return app
+
+
+def _asking(app: FastAPI, portal: Portal) -> None:
+    """The pages with the buttons."""
 
     def page(session: Session, body: str) -> HTMLResponse:
         response = HTMLResponse(f"<!DOCTYPE html><title>Example portal</title><h1>Example portal</h1>{body}")
@@ -215,6 +228,10 @@ def create_app(portal: Portal) -> FastAPI:
             '<button id="go">To my card</button></form>',
         )
 
+
+def _returning(app: FastAPI, portal: Portal) -> None:
+    """Where the bridge sends the browser back to."""
+
     @app.get("/return")
     def returned(
         transaction: str, status: str, state: str = "", code: str | None = None, session: SessionCookie = None
@@ -243,6 +260,10 @@ def create_app(portal: Portal) -> FastAPI:
         portal.finish(found, portal.decrypt(answer))
         return RedirectResponse("/me", 303)
 
+
+def _showing(app: FastAPI, portal: Portal) -> None:
+    """What came of it."""
+
     @app.get("/me")
     def me(session: SessionCookie = None) -> dict[str, Any]:
         found = portal.sessions.get(session or "") or Session()
@@ -254,12 +275,6 @@ def create_app(portal: Portal) -> FastAPI:
         if found is None or found.document is None:
             raise HTTPException(404)
         return Response(found.document, media_type="application/pdf")
-
-    @app.exception_handler(TegataError)
-    async def refused(request: Any, error: TegataError) -> Response:
-        return Response(str(error), status_code=403, media_type="text/plain")
-
-    return app
 
 
 def sample_pdf(text: str = "Application for an example") -> bytes:
