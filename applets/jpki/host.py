@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ...apdu.binary import read_bytes, read_object
 from ...apdu.card import Card
+from ...apdu.certificate import read_certificate
 from ...apdu.command import Command, Response
 from ...apdu.errors import (
     CardError,
@@ -181,7 +181,7 @@ class Jpki:
                 raise CardError("jpki.no_certificate", which=CERTIFICATES[file]) from error
             raise
         try:
-            key = x509.load_der_x509_certificate(der).public_key()
+            _, key = read_certificate(der)
         except ValueError as error:
             raise MalformedResponse("something that is not a certificate", f"EF {file:04X}") from error
         if not isinstance(key, rsa.RSAPublicKey) or key.key_size != KEY_BYTES * 8:
@@ -190,7 +190,7 @@ class Jpki:
 
     def _check(self, certificate: bytes, signature: bytes, digest: bytes, algorithm: str) -> None:
         """The card may lie, and a fault in its arithmetic would give the key away: check before it leaves."""
-        key = x509.load_der_x509_certificate(certificate).public_key()
+        _, key = read_certificate(certificate)
         if not isinstance(key, rsa.RSAPublicKey):
             raise MalformedResponse("a certificate of another kind of key", "the card")
         try:

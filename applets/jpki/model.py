@@ -180,7 +180,10 @@ class TokenInfo:
             raise ValueError(f"token info has {TOKEN_INFO_BYTES} bytes, got {len(raw)}")
 
         def text(start: int, stop: int) -> str:
-            return raw[start:stop].decode("ascii").rstrip(" \0")
+            found = raw[start:stop].decode("ascii").rstrip(" \0")
+            if not found.isprintable():
+                raise ValueError("a text of the token info holds control characters")
+            return found
 
         numbers = [int.from_bytes(raw[at : at + 4], "big") for at in range(96, 140, 4)]
         return cls(

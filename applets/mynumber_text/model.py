@@ -8,6 +8,7 @@ published.
 from __future__ import annotations
 
 import enum
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
@@ -62,6 +63,10 @@ class Ef(enum.IntEnum):
 
 INTERNAL_FILES = (0x0010, 0x001C, 0x001E)
 
+SEXES = ("0", "1", "2", "9")
+HIDDEN = ("Cc", "Cf", "Cs")
+"""Unicode categories that a name has no use for: they steer terminals and turn the direction of text."""
+
 ATTRIBUTES, OFFSETS, NAME, ADDRESS, BIRTH, SEX = 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25
 
 
@@ -107,7 +112,12 @@ class Attributes:
         if len(birth) != 8 or not birth.isascii() or not birth.isdecimal():
             raise ValueError("the birth date is not eight digits")
         day = date(int(birth[:4]), int(birth[4:6]), int(birth[6:]))
-        return cls(text(NAME), text(ADDRESS), day, text(SEX))
+        found = cls(text(NAME), text(ADDRESS), day, text(SEX))
+        if any(unicodedata.category(character) in HIDDEN for character in found.name + found.address):
+            raise ValueError("name or address holds control characters")
+        if found.sex not in SEXES:
+            raise ValueError("the sex is none of the known digits")
+        return found
 
 
 def my_number_check_digit(eleven: str) -> int:
