@@ -22,12 +22,15 @@ TEGATA = (sys.executable, "-m", "tegata.cli")
 NOBODY = 65534
 SECONDS = 30
 
-START = """
+PCSCD = ("/usr/sbin/pcscd", "--foreground")
+"""Not every user's path leads to it."""
+
+START = f"""
 set -e
 ip link set lo up
 mount -t tmpfs tmpfs /run
 mkdir /run/pcscd
-exec pcscd --foreground
+exec {" ".join(PCSCD)}
 """
 
 
@@ -89,7 +92,7 @@ class Namespace:
         self.daemon.communicate(timeout=SECONDS)
         self.daemon = inhabitant
         self.daemon = subprocess.Popen(
-            self.command(["pcscd", "--foreground"]),
+            self.command(PCSCD),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -70,7 +70,7 @@ def test_the_pin_may_be_typed(user: OrdinaryUser) -> None:
     (user.home / "data").write_text("something to sign\n")
     (user.home / "signature").unlink(missing_ok=True)
     command = f"tegata sim run my-number-card -- {SIGN.replace(' --pin 1234', '')}"
-    with user.start(["script", "-qefc", command, "/dev/null"], PATH=PATH) as shown:
+    with user.start(["script", "-qefc", f"exec {command}", "/dev/null"], PATH=PATH) as shown:
         assert shown.stdout is not None
         assert shown.stdin is not None
         said = b""
@@ -89,7 +89,7 @@ def test_the_pin_may_be_typed(user: OrdinaryUser) -> None:
 @contextmanager
 def terminal(ns: Namespace, folder: Path, command: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a terminal of its own in that world, its keyboard being ``stdin``."""
-    line = f"cd {shlex.quote(str(folder))} && PATH={PATH} exec script -qefc {shlex.quote(command)} /dev/null"
+    line = f"cd {shlex.quote(str(folder))} && PATH={PATH} exec script -qefc {shlex.quote(f'exec {command}')} /dev/null"
     process = subprocess.Popen(
         ns.command(["sh", "-c", line]),
         stdin=subprocess.PIPE,
