@@ -89,7 +89,8 @@ def test_the_pin_may_be_typed(user: OrdinaryUser) -> None:
 @contextmanager
 def terminal(ns: Namespace, folder: Path, command: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a terminal of its own in that world, its keyboard being ``stdin``."""
-    line = f"cd {shlex.quote(str(folder))} && PATH={PATH} exec script -qefc {shlex.quote(f'exec {command}')} /dev/null"
+    shown = shlex.join(["script", "-qefc", f"exec {command}", "/dev/null"])
+    line = f"cd {shlex.quote(str(folder))} && PATH={PATH} exec {shown}"
     process = subprocess.Popen(
         ns.command(["sh", "-c", line]),
         stdin=subprocess.PIPE,
