@@ -179,6 +179,12 @@ class Machine:
     def reset_memory(self, aid: bytes) -> MutableMapping[str, Any]:
         return self.ram.reset_memory.setdefault(aid, {})
 
+    def selected_anywhere(self, aid: bytes) -> bool:
+        return any(channel.selected == aid for channel in self.ram.channels.values())
+
+    def forget_volatile(self, aid: bytes) -> None:
+        self.ram.reset_memory.pop(aid, None)
+
     # secure channel
 
     def channel_state(self, number: int, owner: bytes) -> Any:
