@@ -19,6 +19,7 @@ from .work import AT_STATION, DONE, Work
 
 __all__ = ["Outcome", "apply"]
 
+IN_PRODUCTION = "in_production"
 Progress = Callable[[int, int, Words], None]
 LAST_STEP = Words("check key 9A and the badge as a door does", "鍵 9A と、扉から見たバッジを確かめる")
 
@@ -56,7 +57,7 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
         else:
             _carry_out(work, step)
             outcome.done.append(step.name)
-    if work.line.state != DONE:
+    if not _finished(work):
         tell(len(steps), len(steps) + 1, LAST_STEP)
         prove_badge(work)
         _finish(work)
@@ -70,7 +71,7 @@ def _claim(work: Work) -> None:
     with work.desk.ledger.begin() as books:
         card = books.add_card(work.identity)
         if card.state in ("stock", "reserved"):
-            books.move_card(card.id, "in_production")
+            books.move_card(card.id, IN_PRODUCTION)
         work.card = books.card(card.id)
         work.line = books.claim_line(work.line.id, card.id)
         if not books.keys(card.id, domain=work.domain_aid):
@@ -133,12 +134,17 @@ def _settle(work: Work, step: Step) -> None:
             books.settle_intent(intent.id, "done")
 
 
+def _finished(work: Work) -> bool:
+    """A card that came out of quarantine is proved again, although its line was done long ago."""
+    return work.line.state == DONE and work.card is not None and work.card.state != IN_PRODUCTION
+
+
 def _finish(work: Work) -> None:
     """The line is done, the badges live, the card active: one transaction."""
     with work.desk.ledger.begin() as books:
         for badge in books.badges(card_id=work.card_id, states=("issuing",)):
             books.move_badge(badge.id, "live")
-        if books.card(work.card_id).state == "in_production":
+        if books.card(work.card_id).state == IN_PRODUCTION:
             books.move_card(work.card_id, "active")
         if books.line(work.line.id).state == AT_STATION:
             books.move_line(work.line.id, DONE)

@@ -43,7 +43,8 @@ def read_at_door(
     access_class: str | None = None,
     bound: Mapping[str, BadgeRecord] | None = None,
 ) -> DoorAnswer:
-    """Read the badge and decide. ``bound`` are the holders' own cards that this door knows, by subject.
+    """Read the badge and decide. ``bound`` are the holders' own cards that this door knows, by subject;
+    None for a door that takes company cards only.
 
     Raises CardError ``badge.*`` for a card that is no badge of this site, InputError ``badge.site`` and
     ``badge.access_class`` for a door that the profile does not describe.
@@ -56,7 +57,7 @@ def read_at_door(
     try:
         kind, record = "entry-badge", _door(ring, section, site).read(card)
     except CardError as error:
-        if error.code != "badge.absent" or not bound:
+        if error.code != "badge.absent" or bound is None:
             raise
         kind, record = "free-space-id", _read_bound(card, ring, profile, bound, error)
     return DoorAnswer(kind, record, decide(record, site, wanted, now))

@@ -239,7 +239,7 @@ class Certify(_Plain):
     """A key 9A made on the card, and the company CA's certificate for it.
 
     The serial stands in the ledger before the key is made. A certificate that a torn contact left without
-    its card is orphaned and revoked before the next one is made.
+    its card is orphaned and revoked before the next one is made; so is one that is no longer on the card.
     """
 
     name = "certify:9a"
@@ -265,6 +265,8 @@ class Certify(_Plain):
         lost = books.certificates(card_id=work.card_id, states=("reserved", "issued"))
         for certificate in lost:
             books.orphan_certificate(certificate.serial)
+        for certificate in books.certificates(card_id=work.card_id, states=("delivered",)):
+            books.revoke_certificate(certificate.serial, "superseded")
         books.reserve_certificate(
             new_serial(),
             work.line.employee,

@@ -13,7 +13,8 @@ __all__ = ["WRITE_OFF", "readmit", "write_off"]
 
 WRITE_OFF = {"damaged": "cessation_of_operation", "lost": "key_compromise", "stolen": "key_compromise"}
 """Why a card is written off, and the reason that its certificate is revoked for (RFC 5280 §5.3.1)."""
-BEGUN = ("in_production", "produced")
+WITHOUT_HOLDER = {"in_production": "damaged", "produced": "damaged", "quarantine": "terminated"}
+"""What becomes of a card that lies at the desk: nobody can have lost it."""
 
 
 def write_off(ledger: Ledger, employee: str, reason: str) -> Card:
@@ -24,7 +25,7 @@ def write_off(ledger: Ledger, employee: str, reason: str) -> Card:
     """
     with ledger.begin() as books:
         card = _card_in_use(books, employee)
-        state = "damaged" if card.state in BEGUN else reason
+        state = WITHOUT_HOLDER.get(card.state, reason)
         for badge in books.badges(card_id=card.id, states=("issuing", "live", "suspended")):
             books.move_badge(badge.id, "retired", reason)
         for certificate in books.certificates(card_id=card.id, states=("reserved", "issued")):
