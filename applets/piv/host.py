@@ -178,7 +178,8 @@ class Piv:
     def put_object(self, tag: int, content: bytes) -> None:
         """PUT DATA: replace an object; ``content`` is what stands inside 53, empty to clear it."""
         data = _tag_list(tag) + bytes(Tlv(0x53, content))
-        self._expect(Command(0x00, Ins.PUT_DATA, 0x3F, 0xFF, data, extended=len(data) > 255))
+        secret = ((0, None),) if tag in model.PIN_PROTECTED else ()
+        self._expect(Command(0x00, Ins.PUT_DATA, 0x3F, 0xFF, data, extended=len(data) > 255, secret=secret))
 
     # Objects and keys
 

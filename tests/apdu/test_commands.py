@@ -109,3 +109,15 @@ def test_the_shell_works_from_a_pipe(
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--help"]) == 0
     assert "Usage: tegata apdu" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["0020008005 31323334", "0020008004 31323334X"])
+def test_a_mistyped_verify_is_refused_without_its_digits(
+    reader: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO(line))
+    assert main(["apdu", "shell", "--reader", reader]) == 0
+    said = capsys.readouterr()
+    assert "00200080" in said.err
+    assert "313233" not in said.err + said.out
