@@ -30,8 +30,6 @@ ELSEWHERE = {
     "opensc-tool -n": SERVED,
     "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
     "tegata bridge serve --reader sim:me.sim --anchors sim --auto my-number-card": LOGIN,
-    'tegata portal add example --name "Example portal" --standing test --key portal.jwk'
-    " --origin http://127.0.0.1:8700 --return-url http://127.0.0.1:8700/return": LOGIN,
 }
 
 

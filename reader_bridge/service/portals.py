@@ -15,13 +15,14 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ...apdu.errors import InputError, RequestError, TegataError
 from ..signing.webeid import check_origin
+from ..store import write_new
 
-__all__ = ["Portal", "Portals", "Standing", "public_keys"]
+__all__ = ["Portal", "Portals", "Standing", "make_key", "public_keys"]
 
 
 class Standing(enum.StrEnum):
@@ -93,6 +94,22 @@ def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
         return dict(KeySet.import_key_set(keys).as_dict(private=False))  # type: ignore[arg-type]
     except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
         raise InputError("portal.file", path=path, what="not a JWK or JWK set of public keys") from error
+
+
+def make_key(path: Path) -> str:
+    """Write a new private key for a portal (JWK, P-256 for ES256) to ``path``, readable by its owner alone.
+
+    Returns the key's thumbprint (RFC 7638). Raises InputError ``input.exists``, or ``input.file`` when the
+    file cannot be written.
+    """
+    key = ECKey.generate_key("P-256", private=True, auto_kid=True)
+    try:
+        write_new(path, json.dumps(key.as_dict(private=True)) + "\n")
+    except FileExistsError as error:
+        raise InputError("input.exists", path=str(path)) from error
+    except OSError as error:
+        raise InputError("input.file", path=str(path), what=error.strerror) from error
+    return str(key.thumbprint())
 
 
 class Portals:
