@@ -14,7 +14,7 @@ from ...apdu.errors import CardError, Words
 from ..ledger import Books, Intent
 from .door import prove_badge
 from .plan import unlock
-from .steps import Step, steps_for
+from .steps import Step, ask_holder, steps_for
 from .work import AT_STATION, DONE, Work
 
 __all__ = ["Outcome", "apply"]
@@ -41,10 +41,12 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
     """Bring the card to what its line says. ``progress`` is told steps done, their number, and what comes.
 
     Raises CardError ``badge.keys`` (the card is then in quarantine), ``badge.not_taken`` when the card
-    answers well but does not show the step afterwards, and what the card and reader raise.
+    answers well but does not show the step afterwards, InputError ``badge.pin_needed`` before anything is
+    written, and what the card and reader raise.
     """
     unlock(work, quarantine=True)
     if work.line.state != DONE:
+        ask_holder(work)
         _claim(work)
     outcome = Outcome(work.line.employee)
     steps = steps_for(work)

@@ -29,7 +29,7 @@ from ..ledger import Books, Intent
 from ..profile import EntryBadge, Instance
 from .work import Facts, Work
 
-__all__ = ["STEPS", "Step", "badge_record", "entry_badge_keys", "steps_for"]
+__all__ = ["STEPS", "Step", "ask_holder", "badge_record", "entry_badge_keys", "steps_for"]
 
 PERSONALIZED = 0x0F
 
@@ -192,6 +192,7 @@ class PersonalizeEmployeeId(_Plain):
             pin=pin if pin is not None else _typed(work, "PIN"),
             puk=puk if puk is not None else _typed(work, "PUK"),
         )
+        work.forget_typed()
         _store(work, "employee-id", groupings)
 
     def record(self, work: Work, books: Books) -> None:
@@ -399,7 +400,22 @@ def _settle_keys(work: Work, books: Books, keys: Sequence[tuple[str, KeyRef]]) -
         books.put_key(work.card_id, holder, ref, "live")
 
 
+def ask_holder(work: Work) -> None:
+    """Have the holder type what the profile wants typed, before anything is written.
+
+    Raises InputError ``badge.pin_needed`` when nobody is there.
+    """
+    section = work.profile.employee_id
+    if section is None or _personalized(work, "employee-id"):
+        return
+    for name, pin in (("PIN", section.pin), ("PUK", section.puk)):
+        if pin.source == "typed":
+            _typed(work, name)
+
+
 def _typed(work: Work, name: str) -> Secret:
-    if work.desk.typed is None:
-        raise InputError("badge.pin_needed", pin=name, employee=work.line.employee)
-    return work.desk.typed(work.line, name)
+    if name not in work.typed:
+        if work.desk.typed is None:
+            raise InputError("badge.pin_needed", pin=name, employee=work.line.employee)
+        work.typed[name] = work.desk.typed(work.line, name)
+    return work.typed[name]

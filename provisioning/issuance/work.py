@@ -65,6 +65,7 @@ class Work:
     profile: Profile
     card: LedgerCard | None
     objects_written: bool = False
+    typed: dict[str, Secret] = field(default_factory=dict, repr=False)
     _registry: Mapping[bytes, Registered] | None = field(default=None, repr=False)
     _key_versions: tuple[int, ...] | None = None
     _objects: dict[int, bytes | None] = field(default_factory=dict, repr=False)
@@ -139,6 +140,12 @@ class Work:
         if what is Facts.DOMAIN:
             self._registry = self._key_versions = None
         self._objects = {}
+
+    def forget_typed(self) -> None:
+        """Wipe what the holder typed."""
+        for secret in self.typed.values():
+            secret.wipe()
+        self.typed.clear()
 
     # what the ledger knows
 

@@ -178,14 +178,16 @@ def test_a_typed_pin_is_on_the_card_and_nowhere_else(
     typed_desk.ledger.close()
 
 
-def test_nobody_to_ask_is_one_sentence_and_the_badge_is_finished_later(
+def test_nobody_to_ask_is_said_before_anything_is_written(
     typed_desk: Desk, new_card: Callable[..., SimulatedCard]
 ) -> None:
     card = new_card()
+    before, ledger = memory_of(card), rows(typed_desk.ledger)
     with pytest.raises(InputError) as error:
         apply(begin_work(typed_desk, link(card), employee=EMPLOYEE))
     assert (error.value.code, error.value.exit_code) == ("badge.pin_needed", 181)
     assert EMPLOYEE in error.value.sentence("ja")
+    assert (memory_of(card), rows(typed_desk.ledger)) == (before, ledger)
     later = replace(typed_desk, typed=lambda line, name: Secret(b"314159"))
     assert "finish" in apply(begin_work(later, link(card))).done
     with typed_desk.ledger.read() as books:
