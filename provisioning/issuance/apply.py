@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...apdu.errors import CardError, Words
+from ...apdu.errors import CardError, InputError, Words
 from ..ledger import Books, Intent
 from .door import prove_badge
 from .plan import unlock
@@ -41,8 +41,8 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
     """Bring the card to what its line says. ``progress`` is told steps done, their number, and what comes.
 
     Raises CardError ``badge.keys`` (the card is then in quarantine), ``badge.not_taken`` when the card
-    answers well but does not show the step afterwards, InputError ``badge.pin_needed`` before anything is
-    written, and what the card and reader raise.
+    answers well but does not show the step afterwards, InputError ``badge.pin_needed`` and ``order.taken``
+    before anything is written, and what the card and reader raise.
     """
     unlock(work, quarantine=True)
     if work.line.state != DONE:
@@ -72,6 +72,9 @@ def _claim(work: Work) -> None:
     """Tie card and line together, with the keys the card may hold now, before anything is written on it."""
     with work.desk.ledger.begin() as books:
         card = books.add_card(work.identity)
+        line = books.line(work.line.id)
+        if line.state in (AT_STATION, DONE) and line.card_id != card.id:
+            raise InputError("order.taken", employee=line.employee)
         if card.state in ("stock", "reserved"):
             books.move_card(card.id, IN_PRODUCTION)
         work.card = books.card(card.id)

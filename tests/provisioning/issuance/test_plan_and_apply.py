@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tegata.apdu import InputError, Secret
+from tegata.apdu import CardRemoved, InputError, Secret
 from tegata.apdu.card import Card
 from tegata.apdu.errors import Words
 from tegata.applets.piv.host import Piv
@@ -19,7 +19,7 @@ from tegata.provisioning.ledger import Ledger, Line
 from tegata.provisioning.orders import create_order
 from tegata.provisioning.profile import Profile
 from tegata.provisioning.roster import read_roster
-from tegata.simulators.card import SimulatedCard
+from tegata.simulators.card import PowerCut, SimulatedCard
 
 from .conftest import EMPLOYEE, ROOT, BadgeDesk, link
 from .taps import (
@@ -93,6 +93,23 @@ def test_verify_sees_what_is_missing(desk: Desk, new_card: Callable[..., Simulat
     failed = [check.what for check in verify(begin_work(desk, link(card))) if not check.ok]
     assert failed == ["write printed information, CCC and CHUID"]
     assert apply(begin_work(desk, link(card))).done == ["write-objects"]
+
+
+@pytest.mark.parametrize("cut", [None, PowerCut(12, "inside")], ids=["finished", "torn"])
+def test_two_stations_at_one_line(
+    desk: Desk, new_card: Callable[..., SimulatedCard], cut: PowerCut | None
+) -> None:
+    """Both have read the order; the second is told, its card untouched, and takes the next line."""
+    second = new_card(2)
+    slower = begin_work(desk, link(second))
+    with suppress(CardRemoved):
+        apply(begin_work(desk, link(new_card(1, cut))))
+    before, ledger = memory_of(second), rows(desk.ledger)
+    with pytest.raises(InputError) as error:
+        apply(slower)
+    assert (error.value.code, error.value.exit_code) == ("order.taken", 194)
+    assert (memory_of(second), rows(desk.ledger)) == (before, ledger)
+    assert apply(begin_work(desk, link(second))).employee == "000102"
 
 
 def open_intents(ledger: Ledger) -> list[tuple[str, int]]:
