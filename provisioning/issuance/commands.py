@@ -74,6 +74,7 @@ class Station:
     clock: VirtualClock | None = None
 
     def desk(self) -> Desk:
+        """To be asked for before :meth:`link`: nobody types a passphrase while a card is held."""
         ring, ca = open_ring_and_ca(self.keyring, self.ca)
         return Desk(open_ledger(self.database), ring, ca, _ask, self.counter)
 
@@ -183,8 +184,9 @@ def plan(station: Station, as_json: bool) -> None:
     Exit codes: 176 a holder's My Number Card, 178 no known key set opens the card, 13 another card than
     this employee's, 185 no line waits for a card.
     """
+    desk = station.desk()
     with station.link() as link:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         found = make_plan(work)
     if as_json:
         _json({**asdict(found), "apdus": station.counter.apdus})
@@ -217,10 +219,12 @@ def apply_command(station: Station, as_json: bool) -> None:
 
     \b
     Exit codes: 12 card removed, 13 another card, 176 a holder's My Number Card (never written), 178 no known
-    key set opens the card (it is in quarantine, no try was spent), 179 the card is out of use.
+    key set opens the card (it is in quarantine, no try was spent), 179 the card is out of use, 181 nobody is
+    there to type the PIN, 194 another station was faster.
     """
+    desk = station.desk()
     with station.link() as link, _progress(as_json) as tell:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         outcome = apply(work, tell)
         seconds = _virtual_seconds(station.clock)
     if as_json:
@@ -252,8 +256,9 @@ def verify_command(station: Station, as_json: bool) -> None:
     \b
     Exit codes: 187 some comparison failed, 178 no known key set opens the card.
     """
+    desk = station.desk()
     with station.link() as link:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         checks = verify(work)
     failed = [check for check in checks if not check.ok]
     if as_json:
@@ -277,8 +282,9 @@ def bind_command(station: Station, as_json: bool) -> None:
     """
     if not station.employee:
         raise click.UsageError("--employee is needed: a holder's card does not say whose badge it becomes.")
+    desk = station.desk()
     with station.link() as link:
-        binding = bind(station.desk(), link, station.employee, order_id=station.order)
+        binding = bind(desk, link, station.employee, order_id=station.order)
     if as_json:
         _json({"employee": binding.employee, "binding": binding.id, **asdict(station.counter)})
         return

@@ -213,8 +213,9 @@ def _line_of(
     if ready:
         return ready[0]
     if employee and lines[-1].card_id is not None:
-        first = books.card(lines[-1].card_id).identity
-        raise CardChanged(expected=printable(first), found=printable(identity))
+        first = books.card(lines[-1].card_id)
+        if first.state not in UNUSABLE:  # a card that is gone is not asked for again
+            raise CardChanged(expected=printable(first.identity), found=printable(identity))
     raise InputError("order.none_ready")
 
 

@@ -113,6 +113,14 @@ def test_a_card_in_quarantine_can_be_written_off(desk: Desk, new_card: Callable[
     assert error.value.code == "badge.out_of_use"
 
 
+def test_a_lost_card_is_not_asked_for_again(desk: Desk, new_card: Callable[..., SimulatedCard]) -> None:
+    apply(begin_work(desk, link(new_card(1)), employee=EMPLOYEE))
+    write_off(desk.ledger, EMPLOYEE, "lost")
+    with pytest.raises(InputError) as error:
+        begin_work(desk, link(new_card(2)), employee=EMPLOYEE)
+    assert (error.value.code, error.value.exit_code) == ("order.none_ready", 185)
+
+
 @pytest.fixture
 def other_ring(tmp_path: Path) -> Iterator[FileKeyRing]:
     """A ring with the same labels and other keys: the wrong file."""
