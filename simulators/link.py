@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from ..apdu.errors import EXCHANGE, CardRemoved, InputError
 from ..apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from .card import FileStore, PowerCut, PowerLost, SimulatedCard
+from .card.kernel import check_memory
 
 __all__ = ["SimulatedLink", "SimulatedReader", "open_reader"]
 
@@ -74,6 +75,11 @@ class SimulatedReader:
     def __init__(self, path: Path, *, contactless: bool = True, cut: PowerCut | None = None) -> None:
         self._path = path
         self._store = FileStore(path)
+        try:
+            check_memory(self._store.content)
+        except ValueError:
+            self._store.close()
+            raise InputError("cardfile.foreign", file=path) from None
         self.card = SimulatedCard(self._store, contactless=contactless, cut=cut)
 
     @property

@@ -18,7 +18,7 @@ from .application import Application, CardStatus, Context, DomainContext, Entrop
 from .policy import CardPolicy
 from .registry import Kind, LifeCycle, Privilege, RegistryEntry, entries, entry_key
 
-__all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "power_up", "step"]
+__all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "check_memory", "power_up", "step"]
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,19 @@ class Outcome:
     ram: Ram
     writes: tuple[Write, ...]
     cost: Counter[str]
+
+
+def check_memory(nv: Mapping[str, bytes]) -> None:
+    """Raises ValueError unless ``nv`` is the memory of a card that this version can run."""
+    try:
+        CardPolicy.from_bytes(nv["card/policy"])
+        for contactless in (False, True):
+            power_up(nv, contactless=contactless)
+        for entry in entries(nv):
+            if entry.kind is not Kind.PACKAGE:
+                load_model(entry.model)
+    except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
+        raise ValueError("this is not the memory of a card") from error
 
 
 def power_up(nv: Mapping[str, bytes], *, contactless: bool = False) -> tuple[Ram, bytes]:
