@@ -298,6 +298,7 @@ class Core:
                 if found.state not in FINAL:
                     self._move(found, State.FAILED, RequestError(what="the bridge was stopped"))
         self._worker.close()
+        self._journal.close()
 
 
 def _same(given: str | None, expected: str) -> bool:

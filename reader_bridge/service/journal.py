@@ -48,6 +48,10 @@ class Journal:
         self._engine = engine
         upgrade(engine, f"{__package__}.migrations")
 
+    def close(self) -> None:
+        """Let the database go; SQLite then folds its write-ahead log into the file."""
+        self._engine.dispose()
+
     def use(self, portal: str, jti: str, expires: datetime, now: datetime) -> None:
         """Note that a request or assertion was used. Raises RequestError ``request.replayed``."""
         try:
