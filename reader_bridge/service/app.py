@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 from ...apdu.errors import RequestError, TegataError
 from ..readers import ReaderWorker
 from ..signing import NO_ANCHORS, Anchors, RevocationProvider
-from ..store import open_engine
 from ..web import BackgroundServer, Door, Guard, bind, respond
 from ..web import __name__ as web_package
 from ..web.server import serve
@@ -75,7 +74,11 @@ class Bridge:
         everywhere = options.host in ("0.0.0.0", "::")  # noqa: S104 - an address to recognise
         named = options.names[0] if options.names and everywhere else None
         self.url = f"http://{named or f'{_bracketed(options.host)}:{port}'}"
-        self.core = _core(options)
+        try:
+            self.core = _core(options)
+        except TegataError:
+            self._listener.close()
+            raise
         self.app = _app(self.core, self.url, _hosts(options, port))
         self._server: BackgroundServer | None = None
 
@@ -109,7 +112,7 @@ def _core(options: BridgeOptions) -> Core:
     return Core(
         identity=identity,
         portals=Portals(options.portals),
-        journal=Journal(open_engine(options.home / "bridge.sqlite")),
+        journal=Journal(options.home),
         worker=ReaderWorker(options.reader),
         judge=Judge(identity, options.anchors, options.simulated, options.revocation),
         persona=options.persona,
