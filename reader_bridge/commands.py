@@ -81,7 +81,13 @@ def bridge() -> None:
 @bridge.command()
 @click.option("--reader", required=True, metavar="URL", help="pcsc:NAME, or sim:FILE for a simulated card.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8600, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8600,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option(
     "--name", "names", multiple=True, metavar="HOST:PORT", help="A further name that browsers may use for it."
 )
@@ -121,7 +127,8 @@ def serve(
     with the key whose thumbprint it is. By default it listens on this machine only and trusts no card:
     say whom to trust with --anchors.
 
-    Exit codes: 82 when the port is taken, 83 for --auto on a real reader, 89 for unreadable anchors.
+    Exit codes: 45 when another bridge runs on the same data, 82 when the port is taken, 83 for --auto on a
+    real reader, 89 for unreadable anchors.
     """
     settings = Settings.load()
     options = BridgeOptions(
@@ -225,7 +232,7 @@ def add(
         standing=standing,
         origins=origins,
         return_urls=return_urls,
-        keys=public_keys(key.read_text(encoding="utf-8"), str(key)),
+        keys=public_keys(key.read_bytes(), str(key)),
         pairwise=pairwise,
         bare_hash=bare_hash,
     )

@@ -81,7 +81,7 @@ class Portal(BaseModel):
         return self.standing is not Standing.NONE and not self.pairwise
 
 
-def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
+def public_keys(raw: str | bytes, path: str = "the key") -> dict[str, Any]:
     """The public part of a JWK or JWK set in JSON; private members are dropped.
 
     Raises InputError ``portal.file``.
@@ -92,7 +92,7 @@ def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
         if any(key.get("kty") == "oct" for key in keys["keys"]) or not keys["keys"]:
             raise ValueError("no public key in it")
         return dict(KeySet.import_key_set(keys).as_dict(private=False))  # type: ignore[arg-type]
-    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise InputError("portal.file", path=path, what="not a JWK or JWK set of public keys") from error
 
 
@@ -135,13 +135,14 @@ class Portals:
 
     def add(self, portal: Portal) -> Path:
         """Write a new registration. Raises InputError ``portal.exists``."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{portal.id}.json"
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(portal.model_dump_json(indent=2) + "\n")
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_new(path, portal.model_dump_json(indent=2) + "\n", mode=0o644)
         except FileExistsError as error:
             raise InputError("portal.exists", portal=portal.id, path=str(path)) from error
+        except OSError as error:
+            raise InputError("input.file", path=str(path), what=error.strerror) from error
         return path
 
     @staticmethod
