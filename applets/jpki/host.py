@@ -17,25 +17,22 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from ...apdu.binary import read_bytes, read_object
 from ...apdu.card import Card
 from ...apdu.certificate import read_certificate
-from ...apdu.command import Command, Response
+from ...apdu.command import Command
 from ...apdu.errors import (
     CardError,
     InputError,
     MalformedResponse,
-    PinBlocked,
-    PinError,
     StatusError,
     Words,
 )
+from ...apdu.file_pin import FilePin, select_file
 from ...apdu.secret import Secret
-from ...apdu.status import status_error
 from .model import AID, KEY_BYTES, TOKEN_INFO_BYTES, Ef, JpkiKey, SignMode, TokenInfo, digest_info
 
 __all__ = ["Jpki", "JpkiKey"]
 
 CURRENT_FILE = 0x80
 MAX_CERTIFICATE = 8192
-BLOCKED = (0x6983, 0x6984)
 ABSENT = (0x6A81, 0x6A82, 0x6A86, 0x6D00, 0x6E00, 0x6999)
 CERTIFICATES = {
     Ef.AUTHENTICATION_CERTIFICATE: Words("authentication", "利用者証明用"),
@@ -57,7 +54,9 @@ class Jpki:
     def __init__(self, card: Card) -> None:
         self._card = card
         self._certificates: dict[Ef, bytes] = {}
-        self._wrong: dict[JpkiKey, int] = {}
+        self._pins = {
+            key: FilePin(card, key.pin_file, key.pin_rule.name, key.pin_rule.tries) for key in JpkiKey
+        }
 
     def select(self) -> None:
         """Select the application. PINs verified in it before stay verified (see :meth:`Card.reset`).
@@ -74,7 +73,7 @@ class Jpki:
 
     def token_info(self) -> TokenInfo:
         """What kind of token this is: its label tells a card from a phone. Not a number of the card."""
-        self._select_file(Ef.TOKEN_INFO)
+        select_file(self._card, Ef.TOKEN_INFO)
         raw = read_bytes(self._card, TOKEN_INFO_BYTES)
         try:
             return TokenInfo.parse(raw)
@@ -82,21 +81,8 @@ class Jpki:
             raise MalformedResponse("the token info", "EF 0006") from error
 
     def tries(self, key: JpkiKey) -> int:
-        """How many tries the PIN of ``key`` has left; asking spends none.
-
-        A card that answers 9000 (the PIN is verified already) has all of them, since a right PIN resets them,
-        or what a wrong one left since then.
-        """
-        self._select_file(key.pin_file)
-        command = Command(0x00, 0x20, 0x00, CURRENT_FILE)
-        response = self._card.send(command)
-        if response.ok:
-            return self._wrong.get(key, key.pin_rule.tries)
-        if response.sw in BLOCKED:
-            return 0
-        if response.sw & 0xFFF0 != 0x63C0:
-            raise status_error(command, response, self._card.application)
-        return response.sw & 0x0F
+        """How many tries the PIN of ``key`` has left; asking spends none."""
+        return self._pins[key].tries()
 
     def verify(self, key: JpkiKey, pin: Secret, *, allow_last_try: bool = False) -> None:
         """Present the PIN of ``key`` (letters of the signature password in either case).
@@ -109,13 +95,7 @@ class Jpki:
         value = pin.reveal().upper() if len(pin) else b""
         if not rule.allows(value):
             raise InputError("pin.format", pin=rule.name, rule=rule.rule)
-        left = self.tries(key)
-        if left == 0:
-            raise PinBlocked(rule.name)
-        if left == 1 and not allow_last_try:
-            raise PinError(1, rule.name, code="pin.last_try")
-        command = Command(0x00, 0x20, 0x00, CURRENT_FILE, value, secret=((0, None),))
-        self._judge(key, command, self._card.send(command))
+        self._pins[key].verify(value, allow_last_try=allow_last_try)
 
     def certificate(self, key: JpkiKey) -> bytes:
         """The certificate of ``key``, DER. The signature certificate needs its PIN verified (else StatusError
@@ -145,27 +125,11 @@ class Jpki:
         """
         encoded = digest_info(algorithm, digest)
         certificate = self.certificate(key)
-        self._select_file(key.key_file)
+        select_file(self._card, key.key_file)
         command = Command(0x80, 0x2A, SignMode.PADDING_ONLY, CURRENT_FILE, encoded, le=KEY_BYTES)
         signature = self._card.expect(command).data
         self._check(certificate, signature, digest, algorithm)
         return signature
-
-    def _select_file(self, file: Ef) -> None:
-        self._card.expect(Command(0x00, 0xA4, 0x02, 0x0C, file.to_bytes(2, "big")))
-
-    def _judge(self, key: JpkiKey, command: Command, response: Response) -> None:
-        name = key.pin_rule.name
-        if response.ok:
-            self._wrong.pop(key, None)
-            return
-        if response.sw in BLOCKED or response.sw == 0x63C0:
-            self._wrong[key] = 0
-            raise PinBlocked(name)
-        if response.sw & 0xFFF0 == 0x63C0:
-            self._wrong[key] = response.sw & 0x0F
-            raise PinError(response.sw & 0x0F, name)
-        raise status_error(command, response, self._card.application)
 
     def _certificate(self, file: Ef, *, personal: bool) -> bytes:
         if file not in self._certificates:
@@ -174,7 +138,7 @@ class Jpki:
 
     def _read_certificate(self, file: Ef, personal: bool) -> bytes:
         try:
-            self._select_file(file)
+            select_file(self._card, file)
             der = read_object(self._card, limit=MAX_CERTIFICATE, secret=personal)
         except StatusError as error:
             if error.sw in (0x6A82, 0x6B00):

@@ -6,7 +6,7 @@ No official APDU specification is public; the record is read by official and ope
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["AID", "CardSerial", "Ef"]
 
@@ -32,9 +32,9 @@ INTERNAL_KEY_REFERENCE = 0x99
 class CardSerial:
     """Record 1: serial of the card (15 digits), municipality code (5), expiry YYYYMMDD (8)."""
 
-    serial: str
-    municipality: str
-    expiry: str
+    serial: str = field(repr=False)
+    municipality: str = field(repr=False)
+    expiry: str = field(repr=False)
 
     def __bytes__(self) -> bytes:
         value = (self.serial + self.municipality + self.expiry).encode("ascii")

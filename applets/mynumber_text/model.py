@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from ...apdu.errors import Words
@@ -74,10 +74,10 @@ ATTRIBUTES, OFFSETS, NAME, ADDRESS, BIRTH, SEX = 0xFF20, 0xDF21, 0xDF22, 0xDF23,
 class Attributes:
     """EF 0002: name, address, birth date, sex (1 male, 2 female, 9 or 0 other)."""
 
-    name: str
-    address: str
-    birth: date
-    sex: str
+    name: str = field(repr=False)
+    address: str = field(repr=False)
+    birth: date = field(repr=False)
+    sex: str = field(repr=False)
 
     def __bytes__(self) -> bytes:
         parts = [

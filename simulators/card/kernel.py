@@ -33,7 +33,7 @@ class Write:
     """One physical write. ``value`` None deletes. ``BEGIN``/``COMMIT`` (key None) bracket a transaction."""
 
     key: str | None
-    value: bytes | None = None
+    value: bytes | None = field(default=None, repr=False)
     atomic: bool = True
     mark: str = ""
 
@@ -76,8 +76,8 @@ class Ram:
 class Outcome:
     """What a step does: ``writes`` must be applied in order before ``response`` leaves the card."""
 
-    response: bytes
-    ram: Ram
+    response: bytes = field(repr=False)
+    ram: Ram = field(repr=False)
     writes: tuple[Write, ...]
     cost: Counter[str]
 

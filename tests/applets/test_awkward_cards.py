@@ -4,7 +4,9 @@ lengths that cannot be kept."""
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from cryptography import x509
@@ -14,14 +16,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tegata.apdu import Secret
 from tegata.apdu.card import Card
 from tegata.apdu.certificate import read_certificate
-from tegata.apdu.errors import MalformedResponse
+from tegata.apdu.errors import CardError, MalformedResponse, PinError
+from tegata.apdu.ports import LinkInfo, TransmissionProtocol
 from tegata.apdu.tlv import Tlv
 from tegata.applets.jpki.host import Jpki
 from tegata.applets.jpki.model import JpkiKey
+from tegata.applets.mynumber_common.model import CardSerial
+from tegata.applets.mynumber_text.host import TextApplication
 from tegata.applets.mynumber_text.model import Attributes
 from tegata.applets.piv.host import Piv
 from tegata.applets.piv.objects import CertificateObject
+from tegata.applets.security_domain.host import SecurityDomain
+from tegata.applets.security_domain.model.dgi import Dgi
 from tegata.simulators.card import MemoryStore, SimulatedCard
+from tegata.simulators.card.kernel import Outcome, Ram, Write
 from tegata.simulators.link import SimulatedLink
 
 from .desk import PIN, Desk, certify, key_ring
@@ -115,3 +123,53 @@ def test_a_sex_that_is_none_is_refused() -> None:
     attributes = Attributes("a", "b", datetime.date(1996, 5, 2), "<b>")
     with pytest.raises(ValueError, match="sex"):
         Attributes.parse(bytes(attributes))
+
+
+class Script:
+    """A card that answers by instruction, the last answer of each again and again."""
+
+    atr = b""
+    info = LinkInfo("script", TransmissionProtocol.T1)
+
+    def __init__(self, **answers: list[str]) -> None:
+        self.answers = {int(ins[1:], 16): list(values) for ins, values in answers.items()}
+
+    def transmit(self, command: bytes) -> bytes:
+        values = self.answers.get(command[1], ["9000"])
+        return bytes.fromhex(values.pop(0) if len(values) > 1 else values[0])
+
+    def reset(self) -> None: ...
+    def close(self, reset: bool = True) -> None: ...
+    def exclusive(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def test_a_domain_that_takes_one_byte_a_block_is_told() -> None:
+    domain = SecurityDomain(Card(Script(xA4=["6F06A5049F6501019000"])))
+    assert domain.select().max_data == 1
+    with pytest.raises(CardError) as caught:
+        domain.store_data([Dgi(0x0101, bytes(300))])
+    assert caught.value.code == "gp.too_many_blocks"
+
+
+def test_the_last_try_of_the_text_application_is_not_spent_on_a_card_that_hides_it() -> None:
+    """It answers 9000 to the question for tries once a PIN was right, whatever was wrong since."""
+    verify = ["63C3", "9000", "9000", "63C2", "9000", "63C1", "9000"]
+    application = TextApplication(Card(Script(x20=verify)))
+    application.verify(Secret(b"1234"))
+    for left in (2, 1):
+        with pytest.raises(PinError) as caught:
+            application.verify(Secret(b"4321"))
+        assert (caught.value.retries_left, caught.value.code) == (left, "pin.wrong")
+    with pytest.raises(PinError) as caught:
+        application.verify(Secret(b"4321"))
+    assert caught.value.code == "pin.last_try"
+
+
+def test_personal_data_is_not_printed_with_its_object() -> None:
+    attributes = Attributes("仮名", "東京都", datetime.date(1996, 5, 2), "2")
+    serial = CardSerial("123456789012345", "13101", "20340502")
+    assert "仮名" not in repr(attributes)
+    assert "1996" not in repr(attributes)
+    assert "12345" not in repr(serial)
+    assert "1234" not in repr(Write("pin/0018", b"1234")) + repr(Outcome(b"1234", Ram(), (), Counter()))
