@@ -44,13 +44,19 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
     answers well but does not show the step afterwards, InputError ``badge.pin_needed`` and ``order.taken``
     before anything is written, and what the card and reader raise.
     """
+    try:
+        return _apply(work, progress or (lambda done, total, what: None))
+    finally:
+        work.forget_typed()
+
+
+def _apply(work: Work, tell: Progress) -> Outcome:
     unlock(work, quarantine=True)
     if work.line.state != DONE:
         ask_holder(work)
         _claim(work)
     outcome = Outcome(work.line.employee)
     steps = steps_for(work)
-    tell = progress or (lambda done, total, what: None)
     for number, step in enumerate(steps):
         tell(number, len(steps) + 1, step.describe(work))
         if step.done(work):

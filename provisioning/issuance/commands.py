@@ -32,7 +32,7 @@ from ..workplace import open_ledger, open_ring, open_ring_and_ca
 from . import apply, begin_work, bind, make_plan, read_at_door, verify
 from .bind import bound_records
 from .letter import PinLetter, pin_letter
-from .supervise import WRITE_OFF, readmit, write_off
+from .supervise import WRITE_OFF, readmit, replace_badge, write_off
 from .work import Desk
 
 __all__ = ["badge"]
@@ -391,20 +391,24 @@ def _letter_text(letter: PinLetter) -> str:
 @badge.command("write-off")
 @click.option("--employee", required=True, help="Whose card it was.")
 @click.option("--reason", required=True, type=click.Choice(list(WRITE_OFF)), help="What became of it.")
+@click.option("--replace", is_flag=True, help="Order a new badge for the same person.")
 @click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def write_off_command(employee: str, reason: str, database: str | None, as_json: bool) -> None:
+def write_off_command(employee: str, reason: str, replace: bool, database: str | None, as_json: bool) -> None:
     """Give up a card that is gone: its badges are retired, its certificates revoked.
 
-    A badge that was being made on it waits for another card. Write a new revocation list afterwards
-    (tegata ca crl) and take the badge number from the doors.
+    A badge that was being made on it waits for another card; for a finished one --replace orders a new
+    badge. Write a new revocation list afterwards (tegata ca crl) and take the badge number from the doors.
 
     \b
     Exit codes: 186 no card of this employee is in use.
     """
-    card = write_off(open_ledger(database), employee, reason)
+    ledger = open_ledger(database)
+    card = write_off(ledger, employee, reason)
+    order = replace_badge(ledger, employee).id if replace and card.state == reason else None
     if as_json:
-        _json({"employee": employee, "card": card.identity.hex().upper(), "state": card.state})
+        identity = card.identity.hex().upper()
+        _json({"employee": employee, "card": identity, "state": card.state, "order": order})
         return
     click.echo(
         _both(
@@ -412,6 +416,8 @@ def write_off_command(employee: str, reason: str, database: str | None, as_json:
             f"{employee} のカード {card.identity.hex().upper()} を廃棄扱いにしました ({card.state})。",
         )
     )
+    if order is not None:
+        click.echo(_both(f"Order {order}: a new badge.", f"発行依頼 {order}: 新しいバッジ 1 件です。"))
 
 
 @badge.command("readmit")

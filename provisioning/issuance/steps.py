@@ -192,7 +192,6 @@ class PersonalizeEmployeeId(_Plain):
             pin=pin if pin is not None else _typed(work, "PIN"),
             puk=puk if puk is not None else _typed(work, "PUK"),
         )
-        work.forget_typed()
         _store(work, "employee-id", groupings)
 
     def record(self, work: Work, books: Books) -> None:

@@ -5,11 +5,17 @@ Neither touches a card. Both leave their reason in the ledger and in its audit c
 
 from __future__ import annotations
 
-from ...apdu.errors import InputError
-from ..ledger import Books, Ledger
-from ..ledger.records import Card
+import hashlib
+from datetime import date
 
-__all__ = ["WRITE_OFF", "readmit", "write_off"]
+from ...apdu.errors import InputError
+from ..ledger import Books, Ledger, Line, Order
+from ..ledger.records import Card
+from ..orders import render_line
+from ..profile import Profile
+from ..roster import Employee
+
+__all__ = ["WRITE_OFF", "readmit", "replace_badge", "write_off"]
 
 WRITE_OFF = {"damaged": "cessation_of_operation", "lost": "key_compromise", "stolen": "key_compromise"}
 """Why a card is written off, and the reason that its certificate is revoked for (RFC 5280 §5.3.1)."""
@@ -39,6 +45,33 @@ def write_off(ledger: Ledger, employee: str, reason: str) -> Card:
                 books.move_line(line.id, "failed", reason)
         books.move_card(card.id, state, reason)
         return books.card(card.id)
+
+
+def replace_badge(ledger: Ledger, employee: str) -> Order:
+    """An order of one line for a badge that was written off when it was finished already.
+
+    The person and the profile are those of the last line; GUID and diversifier are new. Raises InputError
+    ``order.no_line`` when there is no finished line, or when a line or a badge of the employee still stands.
+    """
+    with ledger.begin() as books:
+        lines = [line for line in books.lines(card_kind="company") if line.employee == employee]
+        standing = books.badges(employee=employee, states=("issuing", "live", "suspended"))
+        if not lines or lines[-1].state != "done" or standing:
+            raise InputError("order.no_line", employee=employee)
+        line = lines[-1]
+        order = books.order(line.order_id)
+        fresh = render_line(_employee(line), Profile.from_json(order.profile))
+        fingerprint = hashlib.sha256(f"replacement of line {line.id}".encode()).hexdigest()
+        return books.add_order(f"replacement {employee}", fingerprint, order.profile, [fresh])
+
+
+def _employee(line: Line) -> Employee:
+    """The person as the line froze him."""
+    values = dict(line.payload["employee"])
+    values["access"] = tuple(values["access"])
+    for name in ("valid_from", "valid_until"):
+        values[name] = date.fromisoformat(values[name])
+    return Employee(**values)
 
 
 def readmit(ledger: Ledger, identity: bytes, why: str) -> Card:

@@ -6,7 +6,7 @@ import pytest
 
 from tegata.apdu import CardError, CardRemoved, InputError
 from tegata.provisioning.issuance import Desk, apply, begin_work
-from tegata.provisioning.issuance.supervise import readmit, write_off
+from tegata.provisioning.issuance.supervise import readmit, replace_badge, write_off
 from tegata.simulators.card import PowerCut, SimulatedCard
 
 from .conftest import EMPLOYEE, link
@@ -44,6 +44,32 @@ def test_a_lost_badge_is_retired_and_its_certificate_revoked(
     with pytest.raises(CardError) as caught:
         begin_work(desk, link(card))
     assert caught.value.code == "badge.out_of_use"
+
+
+def test_a_lost_badge_is_replaced_by_one_with_an_identity_of_its_own(
+    desk: Desk, new_card: Callable[..., SimulatedCard]
+) -> None:
+    first, second = new_card(1), new_card(2)
+    apply(begin_work(desk, link(first), employee=EMPLOYEE))
+    with pytest.raises(InputError):
+        replace_badge(desk.ledger, EMPLOYEE)  # it is still in use
+    write_off(desk.ledger, EMPLOYEE, "lost")
+    order = replace_badge(desk.ledger, EMPLOYEE)
+    with pytest.raises(InputError):
+        replace_badge(desk.ledger, EMPLOYEE)  # its line is open already
+    work = begin_work(desk, link(second), employee=EMPLOYEE)
+    assert work.line.order_id == order.id
+    apply(work)
+    guid, diversifier = (
+        "app/a000000308000010000100/guid",
+        "app/f0544547415441010101/diversifier",
+    )
+    for name in (guid, diversifier):
+        assert first.store.content[name] != second.store.content[name]
+    with desk.ledger.read() as books:
+        assert [badge.state for badge in books.badges(employee=EMPLOYEE)].count("live") == 2
+        states = sorted(found.state for found in books.certificates(employee=EMPLOYEE))
+        assert states == ["delivered", "revoked"]
 
 
 def test_nothing_to_write_off(desk: Desk) -> None:
