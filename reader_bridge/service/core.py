@@ -120,16 +120,19 @@ class Core:
             return found
 
     def enter_pin(
-        self, number: str, browser: str | None, csrf: str, pin: Secret, *, last_try: bool
+        self, number: str, browser: str | None, csrf: str, pin: Secret, *, question: str, last_try: bool
     ) -> Transaction:
         """The holder typed the PIN. Its form is checked before the card is asked.
 
-        Raises InputError ``pin.format``; then no try was spent.
+        ``question`` is the number of the PIN page that it was typed on: each page counts once, so a second
+        click or the back button changes nothing. ``last_try`` counts only where the page asked for it.
+        Raises InputError ``pin.format`` and PinError ``pin.last_try``; then no try was spent.
         """
         with self._lock:
             found = self._own(number, browser, csrf)
-            if found.state is not State.AWAITING_PIN:
-                raise RequestError("request.state", state=found.state)
+            if found.state is not State.AWAITING_PIN or question != str(found.question):
+                pin.wipe()
+                return found
             rule = found.key.pin_rule
             if not rule.allows(pin.reveal() if len(pin) else b""):
                 found.notice = Notice("pin.format", found.tries)
@@ -138,7 +141,7 @@ class Core:
                 found.notice = Notice("pin.last_try", 1)
                 raise PinError(1, rule.name, code="pin.last_try")
             self._move(found, State.SIGNING)
-            found.pins.put(PinEntry(pin, last_try))
+            found.pins.put(PinEntry(pin, last_try and found.tries == 1))
             return found
 
     # The talk with the card (worker thread).
@@ -155,6 +158,7 @@ class Core:
             if self.state(transaction) in FINAL:
                 return None
             transaction.tries = notice.tries
+            transaction.question += 1
             transaction.notice = notice if notice.code else None
             if self.persona is not None:
                 return self._automatic(transaction, self.persona)

@@ -62,6 +62,7 @@ class Transaction:
     browser: str | None = None
     csrf: str = field(default_factory=_token)
     tries: int | None = None
+    question: int = 0
     notice: Notice | None = None
     problem: TegataError | None = None
     result: str | None = None
