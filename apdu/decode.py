@@ -35,8 +35,8 @@ def describe_command(command: Command) -> str:
     """One line: channel, secure messaging, name, and what the parameters say."""
     name = command_name(command)
     what = f"{name}{_detail(name, command)}"
-    if _channel(command.cla):
-        what = f"[channel {_channel(command.cla)}] {what}"
+    if command.channel:
+        what = f"[channel {command.channel}] {what}"
     if is_secured(command.cla) and name not in ("EXTERNAL AUTHENTICATE",):
         what += ", secured"
     if _chained(command.cla):
@@ -154,10 +154,6 @@ _DETAILS: Mapping[str, Callable[[Command], str]] = {
     "GENERATE ASYMMETRIC KEY PAIR": lambda command: f"key {command.p2:02X}",
     "GET CHALLENGE": lambda command: f"{command.le} bytes",
 }
-
-
-def _channel(cla: int) -> int:
-    return (cla & 0x0F) + 4 if cla & 0x40 else cla & 0x03
 
 
 def _chained(cla: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -161,6 +161,14 @@ class TegataError(Exception):
 
     def __str__(self) -> str:
         return f"{self.sentence()} {self.next_step()}"
+
+    def __reduce__(self) -> tuple[Callable[..., TegataError], tuple[Any, ...], dict[str, Any]]:
+        """Whole between processes too, whatever a subclass wants to be made of."""
+        return _blank, (type(self), *self.args), self.__dict__
+
+
+def _blank(kind: type[TegataError], *args: Any) -> TegataError:
+    return kind.__new__(kind, *args)
 
 
 class _Details(dict[str, Any]):

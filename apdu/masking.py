@@ -50,7 +50,7 @@ class Masking:
 
     def spans(self, command: Command, response: Response) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
         """The secret spans of the data of ``command`` and of the data of its ``response``."""
-        channel = _channel(command.cla)
+        channel = command.channel
         hidden = command.ins in SECRET_DATA or self._puts_personal(command, channel)
         data = ALL if hidden else ()
         if command.ins == GET_RESPONSE:
@@ -104,10 +104,6 @@ class Masking:
 def _may_name(asked: bytes, aid: bytes) -> bool:
     """Whether a SELECT of ``asked``, whole or right-truncated, may have found an AID that begins ``aid``."""
     return bool(asked) and (asked.startswith(aid) or aid.startswith(asked))
-
-
-def _channel(cla: int) -> int:
-    return (cla & 0x0F) + 4 if cla & 0x40 else cla & 0x03
 
 
 def _object_asked(data: bytes) -> bytes:
