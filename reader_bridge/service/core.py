@@ -36,6 +36,8 @@ SLICE = 0.25
 KEPT = timedelta(minutes=10)
 """How long an ended transaction and its result stay in memory."""
 MOST_OPEN = 100
+MOST_ENDED = 200
+"""So many ended ones are kept; the oldest, and with it a result that nobody fetched, goes first."""
 
 
 class Core:
@@ -78,7 +80,7 @@ class Core:
             encryption_key(portal)
         with self._lock:
             self._purge(now)
-            if len(self._transactions) >= MOST_OPEN:
+            if sum(found.state not in FINAL for found in self._transactions.values()) >= MOST_OPEN:
                 raise RequestError(what="too many transactions are open")
             self._journal.use(portal.id, asked.jti, datetime.fromtimestamp(asked.exp, UTC), now)
             return self._create(portal, asked, arrival, now)
@@ -194,10 +196,11 @@ class Core:
         with self._lock:
             if self.state(transaction) in FINAL:
                 return
-            transaction.result = self._dress(transaction, State.DONE, body)
+            result = self._dress(transaction, State.DONE, body)
+            self._move(transaction, State.DONE)  # first the record, then the result
+            transaction.result = result
             if isinstance(transaction.request, Authenticate) and transaction.arrival is Arrival.PUSHED:
                 transaction.code = secrets.token_urlsafe(32)
-            self._move(transaction, State.DONE)
 
     def _ended(self, transaction: Transaction, done: Future[None]) -> None:
         try:
@@ -290,9 +293,11 @@ class Core:
             self._move(transaction, State.EXPIRED, RequestError("request.expired"))
 
     def _purge(self, now: datetime) -> None:
-        for found in list(self._transactions.values()):
+        for found in self._transactions.values():
             self._expire(found, now)
-            if found.state in FINAL and now >= found.changed + KEPT:
+        ended = [found for found in self._transactions.values() if found.state in FINAL]
+        for place, found in enumerate(sorted(ended, key=lambda one: one.changed, reverse=True)):
+            if place >= MOST_ENDED or now >= found.changed + KEPT:
                 del self._transactions[found.id]
 
     def close(self) -> None:

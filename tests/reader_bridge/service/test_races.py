@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -150,18 +152,12 @@ def test_nobody_declines_while_the_card_signs(bench: Bench) -> None:
 
 def test_ended_transactions_do_not_keep_others_out(bench: Bench) -> None:
     """A busy counter has more than a hundred logins in ten minutes; what has ended takes no room."""
-    import secrets
-
     for _ in range(100):
-        bench.clock.ahead += timedelta(milliseconds=1)
         request = signed(bench.portal.key, claims(bench, jti=secrets.token_urlsafe(24)))
         status, _ = push(bench, request)
         assert status == 201
     assert push_claims(bench) == (400, "request.error")
     bench.clock.ahead = timedelta(seconds=61)
-    now = {"iat": None, "exp": None}
-    import time
-
     now = {"iat": int(time.time()) + 61, "exp": int(time.time()) + 121}
     assert push_claims(bench, jti=secrets.token_urlsafe(24), **now) == (201, "")
 
