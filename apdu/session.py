@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .atr import Atr
 from .card import Card
 from .command import Command, Response
-from .decode import describe_command, describe_response
+from .decode import describe_command, describe_objects, describe_response
 from .errors import InputError, MalformedResponse
 from .masking import PUT_KEY, REFERENCE_DATA
 from .names import APPLICATIONS, aid_of, command_name
@@ -41,11 +41,12 @@ class Exchange:
     said: str
 
     @property
-    def lines(self) -> tuple[str, str]:
-        """Two lines of text: hex, and what it means."""
+    def lines(self) -> tuple[str, ...]:
+        """What went over and what it means; below it the data objects of an answer made of templates."""
         return (
             f"> {self.command.hex().upper()}  {self.asked}",
             f"< {self.answer.hex().upper()}  {self.said}",
+            *(f"    {line}" for line in describe_objects(self.answer[:-2])),
         )
 
     def to_json(self) -> dict[str, str]:

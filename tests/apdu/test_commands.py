@@ -29,8 +29,14 @@ def test_send_says_what_it_sends_and_gets(reader: str, capsys: pytest.CaptureFix
     assert lines[0] == f"> {SELECT_ISD}  SELECT ISD"
     assert lines[1].startswith("< 6F")
     assert lines[1].endswith("9000 done, 18 bytes")
-    assert lines[2].endswith("SELECT F001020304")
-    assert lines[3] == "< 6A82  6A82 there is no such application or file"
+    assert lines[2:6] == [
+        "    6F file control information",
+        "      84 DF name: A000000151000000  (ISD)",
+        "      A5 proprietary information",
+        "        9F65 longest command data: FF",
+    ]
+    assert lines[6].endswith("SELECT F001020304")
+    assert lines[7] == "< 6A82  6A82 there is no such application or file"
 
 
 def test_send_from_standard_input_as_json(
