@@ -23,8 +23,8 @@ SHELL = "tests/apdu/test_commands.py::test_the_shell_works_from_a_pipe"
 SERVED = "tests/foreign/test_vpcd_opensc.py::TestServed::test_opensc_knows_the_card"
 ELSEWHERE = {
     "make demo": "tests/provisioning/test_demo.py::test_the_figures",
-    "uv tool install tegata": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
-    "uv tool install 'tegata[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
+    "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
+    "uv tool install '.[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
     "tegata apdu shell --reader sim:card.sim": SHELL,
     "tegata sim serve me.sim": SERVED,
     "opensc-tool -n": SERVED,
