@@ -11,12 +11,21 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ...apdu.errors import RequestError, TegataError
 from ..signing.pdf import check_pdf
 from ..signing.webeid import check_nonce, check_origin
 from .portals import Portal, Portals
+from .shown import check_shown
 
 __all__ = [
     "ALGORITHMS",
@@ -49,7 +58,12 @@ def _base64(value: Any) -> bytes:
         raise ValueError("not base64") from error
 
 
+def _shown_if_any(text: str) -> str:
+    return check_shown(text) if text else text
+
+
 Bytes = Annotated[bytes, BeforeValidator(_base64)]
+Shown = Annotated[str, AfterValidator(_shown_if_any)]
 
 
 class _Header(BaseModel):
@@ -81,7 +95,7 @@ class Assertion(_Claims):
 class _Request(_Claims):
     return_url: str
     state: str = Field(default="", max_length=512)
-    purpose: str = Field(default="", max_length=200)
+    purpose: Shown = Field(default="", max_length=200)
 
 
 class Authenticate(_Request):
@@ -98,7 +112,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: Literal["pdf", "cms"]
-    label: str = Field(min_length=1, max_length=200)
+    label: Shown = Field(min_length=1, max_length=200)
     document: Bytes
 
 
@@ -108,7 +122,7 @@ class Hash(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: Literal["hash"]
-    label: str = Field(default="", max_length=200)
+    label: Shown = Field(default="", max_length=200)
     sha256: Annotated[Bytes, Field(min_length=32, max_length=32)]
 
 

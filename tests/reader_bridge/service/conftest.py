@@ -66,12 +66,12 @@ class Bench:
         self.stack.callback(made.close)
         return made
 
-    def register(self, name: str, **fields: Any) -> Any:
+    def register(self, name: str, /, **fields: Any) -> Any:
         """One more portal, of the example's kind; returns its back end."""
         return register(self, name, **fields)
 
 
-def register(bench: Bench, name: str, **fields: Any) -> Any:
+def register(bench: Bench, name: str, /, **fields: Any) -> Any:
     example = load_example()
     key = ECKey.generate_key("P-256")
     listener = bind("127.0.0.1", 0)
