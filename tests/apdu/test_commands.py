@@ -127,3 +127,12 @@ def test_a_mistyped_verify_is_refused_without_its_digits(
     said = capsys.readouterr()
     assert "00200080" in said.err
     assert "313233" not in said.err + said.out
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/no/such/folder/trace"])
+def test_a_trace_that_cannot_be_written_is_said(
+    reader: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["apdu", "send", "--reader", reader, "--trace", place, SELECT_ISD]) == 129
+    assert place in capsys.readouterr().err
