@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -167,10 +168,12 @@ def read_assertion(text: str, portals: Portals, bridge: str, now: datetime) -> t
 
 def _read(text: str, portals: Portals, kind: str, model: TypeAdapter[Any]) -> tuple[Portal, Any]:
     try:
-        parts = text.encode("ascii").split(b".")
+        parts = text.encode("ascii").split(b".", 3)
         header, payload, signature = (urlsafe_b64decode(part) for part in parts)
         claims = model.validate_json(payload)
         protected = _HEADER.validate_json(header)
+        for part in (header, payload):
+            json.loads(part, object_pairs_hook=_each_once)
     except ValidationError as error:
         first = error.errors()[0]
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -184,6 +187,12 @@ def _read(text: str, portals: Portals, kind: str, model: TypeAdapter[Any]) -> tu
     if not any(_verifies(key, protected, signed, signature) for key in portal.key_set.keys):
         raise RequestError("request.signature", what="no registered key made it")
     return portal, claims
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Two readers may take two different ones of a name that stands twice (RFC 8725 §2.4)."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice")
 
 
 def _verifies(key: Key, header: _Header, signed: bytes, signature: bytes) -> bool:
