@@ -137,6 +137,7 @@ def _app(core: Core, url: str, hosts: frozenset[str]) -> ASGIApp:
     app.add_exception_handler(TegataError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _unforeseen)
     own = frozenset(f"http://{host}" for host in hosts)
     doors = (
         Door.carried_form("/carried", core.portals.origins),
@@ -149,6 +150,11 @@ def _app(core: Core, url: str, hosts: frozenset[str]) -> ASGIApp:
         Door.api("POST", "/api/transactions/"),
     )
     return Guard(app, hosts=lambda: hosts, doors=doors, limit=MAX_BYTES)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has it (the server raises it on), the answer says nothing of it."""
+    return respond(TegataError(), request.scope)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
