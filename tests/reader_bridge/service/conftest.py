@@ -91,7 +91,13 @@ def register(bench: Bench, name: str, /, **fields: Any) -> Any:
     )
     trust = Trust(Anchors(anchors()), revocation_needed=False)
     portal = example.Portal(
-        name=name, origin=origin, key=key, bridge=bench.bridge.url, bridge_id=bench.bridge.id, trust=trust
+        name=name,
+        origin=origin,
+        key=key,
+        bridge=bench.bridge.url,
+        bridge_id=bench.bridge.id,
+        trust=trust,
+        pairwise=fields.get("pairwise", False) or fields.get("standing") == "none",
     )
     bench.stack.enter_context(BackgroundServer(example.create_app(portal), listener))
     return portal
