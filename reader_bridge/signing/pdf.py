@@ -6,6 +6,7 @@ The signature is added as an incremental update, so every byte of the document s
 from __future__ import annotations
 
 import io
+import zlib
 from datetime import datetime
 
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -27,6 +28,19 @@ __all__ = ["FIELD", "check_pdf", "sign_pdf", "verify_pdf"]
 
 FIELD = "Tegata"
 """Name of the first signature field; later ones are numbered."""
+DAMAGED = (
+    PdfError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,
+    zlib.error,
+)
+"""What pyHanko's reader raises for damaged or hostile files: it takes much of their structure on trust."""
 
 
 def check_pdf(document: bytes, name: str = "PDF") -> None:
@@ -59,7 +73,7 @@ def sign_pdf(
     out = io.BytesIO()
     try:
         run(PdfSigner(metadata, signer=signer).async_sign_pdf(writer, output=out))
-    except (PdfError, SigningError, validation_errors.SignatureValidationError) as error:
+    except (*DAMAGED, SigningError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.document", name=name, what="it does not allow it") from error
     return out.getvalue()
 
@@ -73,17 +87,24 @@ def verify_pdf(document: bytes, trust: Trust | None, at: datetime | None = None)
     """
     try:
         signatures = PdfFileReader(io.BytesIO(document)).embedded_regular_signatures
-    except (PdfError, ValueError) as error:
+    except DAMAGED as error:
         raise RequestError("signature.document", name="PDF", what="it is not a PDF") from error
     if not signatures:
         raise RequestError("signature.invalid", what="the document has none")
     certificates = [_verify(signature) for signature in signatures]
-    if signatures[-1].evaluate_signature_coverage() is not SignatureCoverageLevel.ENTIRE_FILE:
+    if not _covers_all(signatures[-1]):
         raise RequestError("signature.invalid", what="bytes were added after it")
     if trust is not None:
         for certificate in certificates:
             trust.judge(certificate, Purpose.SIGNATURE, at)
     return certificates
+
+
+def _covers_all(signature: EmbeddedPdfSignature) -> bool:
+    try:
+        return signature.evaluate_signature_coverage() is SignatureCoverageLevel.ENTIRE_FILE
+    except DAMAGED:
+        return False
 
 
 def _verify(signature: EmbeddedPdfSignature) -> bytes:
@@ -95,7 +116,7 @@ def _verify(signature: EmbeddedPdfSignature) -> bytes:
                 key_usage_settings=ANY_USAGE,
             )
         )
-    except (PdfError, ValueError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
+    except (*DAMAGED, CMSExtractionError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.invalid", what="it cannot be read") from error
     if not (status.intact and status.valid and status.docmdp_ok is not False):
         raise RequestError("signature.invalid", what="the document was changed after it")
@@ -108,7 +129,7 @@ def _writer(document: bytes, name: str) -> IncrementalPdfFileWriter:
         if writer.prev.encrypted:
             raise RequestError("signature.document", name=name, what="it is encrypted")
         _ = writer.root
-    except (PdfError, ValueError, KeyError, TypeError, IndexError) as error:
+    except DAMAGED as error:
         raise RequestError("signature.document", name=name, what="it is not a readable PDF") from error
     return writer
 
