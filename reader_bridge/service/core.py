@@ -19,7 +19,7 @@ from ...apdu.errors import InputError, PinError, RequestError, TegataError
 from ...apdu.secret import Secret
 from ..readers import ReaderWorker
 from .auto import Persona
-from .conversation import Signed, converse
+from .conversation import converse
 from .identity import Identity
 from .journal import Journal
 from .outcome import Judge, claims
@@ -27,7 +27,7 @@ from .portals import Portal, Portals
 from .requests import Authenticate, Request, read_assertion, read_request
 from .results import encrypt, encryption_key
 from .states import FINAL, TRANSITIONS, State
-from .transaction import Arrival, Notice, PinEntry, Transaction
+from .transaction import Arrival, Notice, PinEntry, Signed, Transaction
 
 __all__ = ["Core"]
 
