@@ -16,7 +16,7 @@ from .ledger import Ledger
 __all__ = ["ca_folder", "default_keyring", "open_ledger", "open_ring", "open_ring_and_ca"]
 
 FILE = "file"
-CA_PROMPT = "Passphrase of the company CA (the key ring's, unless you chose another)"
+CA_PROMPT = "Passphrase of the company CA (the key ring's, or one of its own)"
 
 
 def open_ledger(database: str | None = None) -> Ledger:

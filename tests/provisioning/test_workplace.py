@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,10 @@ import pytest
 from tegata.apdu import InputError, Secret
 from tegata.provisioning.ca import CompanyCa
 from tegata.provisioning.keyring import FileKeyRing
-from tegata.provisioning.workplace import open_ring_and_ca
+from tegata.provisioning.workplace import CA_PROMPT, open_ring_and_ca
 
 RING, OWN = b"correct horse battery staple", b"another one for the CA"
-OPEN = "from tegata.provisioning.workplace import open_ring_and_ca; print(*open_ring_and_ca())"
+OPEN = "from tegata.provisioning.workplace import CA_PROMPT, open_ring_and_ca; print(*open_ring_and_ca())"
 
 
 @pytest.fixture
@@ -56,6 +57,16 @@ def test_a_ca_with_a_passphrase_of_its_own_needs_somebody_to_ask(
     assert refused.value.code == "keyring.passphrase"
 
 
+def read_until(terminal: int, end: bytes) -> bytes:
+    """What the program prints, up to ``end``; fails rather than wait for ever."""
+    shown = b""
+    while not shown.endswith(end):
+        ready, _, _ = select.select([terminal], [], [], 30)
+        assert ready, shown
+        shown += os.read(terminal, 1024)
+    return shown
+
+
 @pytest.mark.parametrize(("ca", "asked"), [(RING, 1), (OWN, 2)], ids=["shared", "own"])
 def test_nobody_types_more_than_is_needed(home: Path, ca: bytes, asked: int) -> None:
     make_ca(home, ca)
@@ -65,13 +76,11 @@ def test_nobody_types_more_than_is_needed(home: Path, ca: bytes, asked: int) -> 
     )
     os.close(theirs)
     shown = b""
-    for prompt, typed in ((b"Passphrase of the key ring: ", RING), (b"CA's keys: ", OWN))[:asked]:
-        while not shown.endswith(prompt):
-            shown += os.read(ours, 1024)
+    for prompt, typed in ((b"Passphrase of the key ring: ", RING), (CA_PROMPT.encode() + b": ", OWN))[:asked]:
+        shown += read_until(ours, prompt)
         os.write(ours, typed + b"\n")
     assert process.wait(30) == 0, shown
-    while not shown.endswith(b")\r\n"):
-        shown += os.read(ours, 1024)
+    shown += read_until(ours, b")\r\n")
     os.close(ours)
     assert shown.count(b"Passphrase") == asked
     assert b"FileKeyRing('keys')" in shown
