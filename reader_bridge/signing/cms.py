@@ -29,6 +29,8 @@ logging.getLogger("pyhanko.sign.validation").setLevel(logging.CRITICAL)
 
 ANY_USAGE = KeyUsageConstraints(key_usage=set(), extd_key_usage=None)
 """Usage is judged by Trust; pyHanko is asked for integrity only."""
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError)
+"""What the libraries raise for malformed structures; an unknown hash is an attribute that is not there."""
 
 
 def sign_detached(
@@ -91,7 +93,7 @@ def verify_detached(data: bytes, signature: bytes, trust: Trust | None, at: date
                 key_usage_settings=ANY_USAGE,
             )
         )
-    except (ValueError, TypeError, CMSExtractionError, validation_errors.SignatureValidationError) as error:
+    except (*UNREADABLE, CMSExtractionError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.invalid", what="it cannot be read") from error
     if not (status.intact and status.valid):
         raise RequestError("signature.invalid", what="it does not belong to these bytes")
