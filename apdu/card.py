@@ -10,6 +10,7 @@ from typing import Protocol
 from .command import Command, Response
 from .errors import CardError, MalformedResponse
 from .layers import (
+    SHORT_DATA_MAX,
     ChannelLayer,
     Layer,
     LengthLayer,
@@ -25,8 +26,6 @@ from .profile import CardProfile
 from .status import status_error
 
 __all__ = ["Card", "CardProfile", "Recorder"]
-
-SHORT_DATA_MAX = 255
 
 
 class Recorder(Protocol):

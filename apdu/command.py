@@ -58,6 +58,11 @@ class Command:
         return bytes((self.cla, self.ins, self.p1, self.p2))
 
     @property
+    def channel(self) -> int:
+        """The logical channel that CLA names, 0 to 19 (ISO/IEC 7816-4:2020 §5.4.1)."""
+        return (self.cla & 0x0F) + 4 if self.cla & 0x40 else self.cla & 0x03
+
+    @property
     def case(self) -> int:
         """The ISO 7816-4 case, 1 to 4."""
         if self.data:

@@ -13,7 +13,7 @@ import click
 from .errors import TegataError
 from .ports import Link, open_reader
 from .session import HandSession, parse_hex, refuse_secret
-from .trace import RecordingLink
+from .trace import RecordingLink, trace_file
 
 __all__ = ["apdu"]
 
@@ -112,7 +112,7 @@ def _session(url: str, trace: Path | None, timeout: float, raw: bool) -> Iterato
         link: Link = reader.wait_for_card(timeout)
         stack.callback(link.close)
         if trace is not None:
-            link = RecordingLink(link, stack.enter_context(trace.open("w", encoding="utf-8")))
+            link = RecordingLink(link, stack.enter_context(trace_file(trace)))
         stack.enter_context(link.exclusive())
         yield HandSession(link, simulated=_is_simulated(url), raw=raw)
 

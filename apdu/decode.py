@@ -13,7 +13,7 @@ from .scp03.session import is_secured, unsecured
 from .status import meaning
 from .tlv import Tlv
 
-__all__ = ["describe_command", "describe_response"]
+__all__ = ["describe_command", "describe_objects", "describe_response"]
 
 REGISTRY = {
     0x80: "issuer security domain",
@@ -35,8 +35,8 @@ def describe_command(command: Command) -> str:
     """One line: channel, secure messaging, name, and what the parameters say."""
     name = command_name(command)
     what = f"{name}{_detail(name, command)}"
-    if _channel(command.cla):
-        what = f"[channel {_channel(command.cla)}] {what}"
+    if command.channel:
+        what = f"[channel {command.channel}] {what}"
     if is_secured(command.cla) and name not in ("EXTERNAL AUTHENTICATE",):
         what += ", secured"
     if _chained(command.cla):
@@ -52,6 +52,63 @@ def describe_response(command: Command, response: Response, application: str = "
         return text
     unit = "byte" if len(response.data) == 1 else "bytes"
     return f"{text}, {len(response.data)} {unit}"
+
+
+TEMPLATES = (0x61, 0x62, 0x64, 0x66, 0x67, 0x6F, 0x7F21, 0xE0, 0xE3)
+"""Data objects that an answer of a card is taken apart for: interindustry and GlobalPlatform templates."""
+OBJECTS = {
+    0x42: "issuer identification number",
+    0x45: "card image number",
+    0x4F: "AID",
+    0x50: "label",
+    0x5F50: "URL",
+    0x61: "application template",
+    0x66: "card data",
+    0x67: "card capabilities",
+    0x6F: "file control information",
+    0x73: "card recognition data",
+    0x79: "tag allocation authority",
+    0x82: "file descriptor",
+    0x83: "file identifier",
+    0x84: "DF name",
+    0x9F65: "longest command data",
+    0x9F6E: "production life cycle data",
+    0x9F70: "life cycle state",
+    0xA5: "proprietary information",
+    0xAC: "algorithms",
+    0xC0: "key",
+    0xC4: "load file",
+    0xC5: "privileges",
+    0xCC: "security domain",
+    0xCE: "version",
+    0xE0: "key information",
+    0xE3: "registry entry",
+}
+
+
+AIDS = (0x4F, 0x84, 0xC4, 0xCC)
+
+
+def describe_objects(data: bytes, *, depth: int = 0) -> list[str]:
+    """The data objects of an answer, a line each, indented as they are nested; none when it is not made
+    of templates (a certificate, a file, random bytes)."""
+    try:
+        found = Tlv.parse_all(data)
+    except ValueError:
+        return []
+    if not found or (depth == 0 and any(tlv.tag not in TEMPLATES for tlv in found)):
+        return []
+    return [line for tlv in found for line in _object_lines(tlv, depth)]
+
+
+def _object_lines(tlv: Tlv, depth: int) -> list[str]:
+    name = OBJECTS.get(tlv.tag, "")
+    head = f"{'  ' * depth}{tlv.tag:02X} {name}".rstrip()
+    inner = describe_objects(tlv.value, depth=depth + 1) if tlv.constructed else []
+    if inner:
+        return [head, *inner]
+    meaning_of = f"  ({application_name(tlv.value)})" if tlv.tag in AIDS and tlv.value else ""
+    return [f"{head}: {tlv.value.hex().upper()}{meaning_of}"]
 
 
 def _detail(name: str, command: Command) -> str:
@@ -154,10 +211,6 @@ _DETAILS: Mapping[str, Callable[[Command], str]] = {
     "GENERATE ASYMMETRIC KEY PAIR": lambda command: f"key {command.p2:02X}",
     "GET CHALLENGE": lambda command: f"{command.le} bytes",
 }
-
-
-def _channel(cla: int) -> int:
-    return (cla & 0x0F) + 4 if cla & 0x40 else cla & 0x03
 
 
 def _chained(cla: int) -> bool:

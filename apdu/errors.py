@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
 __all__ = [
+    "EXCHANGE",
     "CardChanged",
     "CardError",
     "CardRemoved",
@@ -111,6 +112,10 @@ class Words(str):
         return self.ja if lang == "ja" else str(self)
 
 
+EXCHANGE = Words("an APDU", "APDU のやり取り")
+"""What was going on when a card left in the middle of it."""
+
+
 class TegataError(Exception):
     """Root of the family. ``code`` names an entry of the catalogue; ``details`` fill its sentences.
 
@@ -156,6 +161,14 @@ class TegataError(Exception):
 
     def __str__(self) -> str:
         return f"{self.sentence()} {self.next_step()}"
+
+    def __reduce__(self) -> tuple[Callable[..., TegataError], tuple[Any, ...], dict[str, Any]]:
+        """Whole between processes too, whatever a subclass wants to be made of."""
+        return _blank, (type(self), *self.args), self.__dict__
+
+
+def _blank(kind: type[TegataError], *args: Any) -> TegataError:
+    return kind.__new__(kind, *args)
 
 
 class _Details(dict[str, Any]):

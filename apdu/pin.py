@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .binary import select_file
 from .card import Card
 from .command import Command, Response
-from .errors import CardError, CardRemoved, InputError, PinBlocked, PinError, StatusError
+from .errors import CardError, CardRemoved, InputError, PinBlocked, PinError, StatusError, Words
 from .secret import Secret
 from .status import status_error
 
@@ -48,14 +48,14 @@ class PinRule:
     stricter.
     """
 
-    name: str
+    name: Words
     pattern: str
-    rule: str
+    rule: Words
     tries: int
     shortest: int
     longest: int
     new_pattern: str = ""
-    new_rule: str = ""
+    new_rule: Words = Words("", "")
     may_be_unlimited: bool = False
 
     def allows(self, value: bytes) -> bool:

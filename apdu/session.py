@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from .atr import Atr
 from .card import Card
 from .command import Command, Response
-from .decode import describe_command, describe_response
+from .decode import describe_command, describe_objects, describe_response
 from .errors import InputError, MalformedResponse
+from .masking import PUT_KEY, REFERENCE_DATA
 from .names import APPLICATIONS, aid_of, command_name
 from .ports import Link
 
 __all__ = ["Exchange", "HandSession", "parse_hex"]
 
-# With data, these carry a PIN (ISO/IEC 7816-4:2020 §11.6) or key values (GPC 2.3.1 §11.8).
-CARRIES_SECRET = frozenset((0x20, 0x21, 0x24, 0x26, 0x28, 0x2C, 0x32, 0xD8))
+# With data, these carry a PIN or key values (GPC 2.3.1 §11.8).
+CARRIES_SECRET = REFERENCE_DATA | {PUT_KEY}
+HEADER_DIGITS = 8
 HELP = """\
 00A40400…        send this APDU, in hex, spaces allowed
 select NAME|AID  select an application: {names}
@@ -39,11 +41,12 @@ class Exchange:
     said: str
 
     @property
-    def lines(self) -> tuple[str, str]:
-        """Two lines of text: hex, and what it means."""
+    def lines(self) -> tuple[str, ...]:
+        """What went over and what it means; below it the data objects of an answer made of templates."""
         return (
             f"> {self.command.hex().upper()}  {self.asked}",
             f"< {self.answer.hex().upper()}  {self.said}",
+            *(f"    {line}" for line in describe_objects(self.answer[:-2])),
         )
 
     def to_json(self) -> dict[str, str]:
@@ -73,7 +76,7 @@ class HandSession:
             command = Command.parse(raw)
         except ValueError as error:
             if not self._raw:
-                raise InputError("input.apdu", text=raw.hex().upper(), what=str(error)) from None
+                raise InputError("input.apdu", text=_head(raw.hex().upper()), what=str(error)) from None
             return self._send_malformed(raw)
         response = self._card.send_raw(command) if self._raw else self._card.send(command)
         said = describe_response(command, response, self._card.application)
@@ -134,8 +137,12 @@ def parse_hex(text: str) -> bytes:
     try:
         return bytes.fromhex(text.replace(":", " "))
     except ValueError:
-        shown = text.strip() if len(text) <= 20 else text.strip()[:20] + "…"
-        raise InputError("input.apdu", text=shown, what="it is not hex") from None
+        raise InputError("input.apdu", text=_head(text.strip()), what="it is not hex") from None
+
+
+def _head(text: str) -> str:
+    """No more of a line than a header: what follows may be a PIN, and errors reach logs."""
+    return text if len(text) <= HEADER_DIGITS else text[:HEADER_DIGITS] + "…"
 
 
 def describe_atr(raw: bytes) -> str:

@@ -10,8 +10,10 @@ selection. :class:`ReplayLink` plays a dump back.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from .command import Command, Response, hide
@@ -19,11 +21,31 @@ from .errors import CardError, InputError, TegataError
 from .masking import ALL, Masking
 from .ports import Link, LinkInfo, TransmissionProtocol
 
-__all__ = ["Dump", "RecordingLink", "ReplayLink", "Trace"]
+__all__ = ["Dump", "RecordingLink", "ReplayLink", "Trace", "trace_file"]
 
 HIDDEN = "**"
 ATR, PROTOCOL, RESET = "# ATR:", "# PROTOCOL:", "# RESET"
 STATUS_LENGTH = 2
+
+
+@contextmanager
+def trace_file(path: Path) -> Iterator[TextIO]:
+    """A file for recordings, written line by line. Raises InputError ``share.trace``, here and at its end."""
+    try:
+        stream = path.open("w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        yield stream
+    finally:
+        try:
+            stream.close()
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+
+def _unwritable(path: object, error: OSError) -> InputError:
+    return InputError("share.trace", path=path, what=error.strerror or str(error))
 
 
 class Trace:
@@ -68,7 +90,10 @@ class Trace:
         self._write(f"# {' '.join(text.split())}")
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        try:
+            self._stream.write(line + "\n")
+        except OSError as error:
+            raise _unwritable(getattr(self._stream, "name", ""), error) from None
 
 
 class RecordingLink:

@@ -18,7 +18,7 @@ from .ledger import Line, Order
 from .orders import create_order
 from .profile import load_profile
 from .roster import RosterError, read_roster
-from .workplace import ca_folder, default_keyring, open_ledger
+from .workplace import CA_PROMPT, ca_folder, default_keyring, open_ledger
 
 __all__ = ["ca", "keyring", "orders", "roster"]
 
@@ -109,7 +109,12 @@ def roster_import(file: Path, dry_run: bool, database: str | None, as_json: bool
 
 def _report_faults(error: RosterError, as_json: bool) -> None:
     if as_json:
-        problem = {"code": error.code, "exit_code": error.exit_code, "sentence": error.sentence()}
+        problem = {
+            "code": error.code,
+            "exit_code": error.exit_code,
+            "sentence": error.sentence(),
+            "next_step": error.next_step(),
+        }
         _print_json(problem | {"faults": [fault.to_json() for fault in error.faults]})
         return
     click.echo(error.sentence(), err=True)
@@ -343,7 +348,7 @@ def ca_init(organization: str, base_url: str, folder: str | None) -> None:
     The addresses stand in every certificate from the first one on and cannot be changed in those issued.
     """
     path = ca_folder(folder)
-    with read_passphrase("Passphrase for the CA's keys", confirm=True) as passphrase:
+    with read_passphrase(CA_PROMPT, confirm=True) as passphrase:
         CompanyCa.create(path, passphrase, organization=organization, base_url=base_url)
     _say(f"The company CA is in {path}.", f"社内認証局を {path} に作りました。")
 
@@ -354,7 +359,7 @@ def ca_init(organization: str, base_url: str, folder: str | None) -> None:
 @_database
 def ca_crl(output: Path, folder: str | None, database: str | None) -> None:
     """Write the present certificate revocation list (DER) to OUTPUT."""
-    with read_passphrase("Passphrase for the CA's keys") as passphrase:
+    with read_passphrase(CA_PROMPT) as passphrase:
         authority = CompanyCa.open(ca_folder(folder), passphrase)
     data = authority.crl(open_ledger(database))
     try:
@@ -373,7 +378,7 @@ def ca_crl(output: Path, folder: str | None, database: str | None) -> None:
 @_database
 def ca_revoke(serial: str, reason: str, folder: str | None, database: str | None) -> None:
     """Revoke the certificate with SERIAL (hex); write a new list with `tegata ca crl` afterwards."""
-    with read_passphrase("Passphrase for the CA's keys") as passphrase:
+    with read_passphrase(CA_PROMPT) as passphrase:
         authority = CompanyCa.open(ca_folder(folder), passphrase)
     authority.revoke(open_ledger(database), _serial(serial), reason)
     _say("The certificate is revoked.", "証明書を失効させました。")

@@ -13,7 +13,7 @@ from ..apdu.errors import InputError, ReaderError, language
 from ..simulators import pki
 from .readers.pcsc import list_readers
 from .service import Bridge, BridgeOptions, Identity, Persona, Portals, Standing
-from .service.portals import public_keys
+from .service.portals import make_key, public_keys
 from .signing import NO_ANCHORS, Anchors, CrlFolder
 from .store import Settings
 
@@ -69,8 +69,9 @@ def bridge() -> None:
     bridge's own page; the portal never sees it.
 
     \b
-    With a simulated card, in three steps:
+    With a simulated card, step by step:
       tegata sim new my-number-card card.sim
+      tegata portal key portal.jwk
       tegata portal add example --name Example --standing test \\
           --origin http://127.0.0.1:8700 --return-url http://127.0.0.1:8700/return --key portal.jwk
       tegata bridge serve --reader sim:card.sim --port 8600 --anchors sim
@@ -80,7 +81,13 @@ def bridge() -> None:
 @bridge.command()
 @click.option("--reader", required=True, metavar="URL", help="pcsc:NAME, or sim:FILE for a simulated card.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8600, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8600,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option(
     "--name", "names", multiple=True, metavar="HOST:PORT", help="A further name that browsers may use for it."
 )
@@ -120,7 +127,8 @@ def serve(
     with the key whose thumbprint it is. By default it listens on this machine only and trusts no card:
     say whom to trust with --anchors.
 
-    Exit codes: 82 when the port is taken, 83 for --auto on a real reader, 89 for unreadable anchors.
+    Exit codes: 45 when another bridge runs on the same data, 82 when the port is taken, 83 for --auto on a
+    real reader, 89 for unreadable anchors.
     """
     settings = Settings.load()
     options = BridgeOptions(
@@ -154,6 +162,24 @@ def show_id(as_json: bool) -> None:
 @click.group()
 def portal() -> None:
     """Register the portals that may ask the bridge."""
+
+
+@portal.command("key")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@_json
+def new_key(path: Path, as_json: bool) -> None:
+    """Make a new key for a portal: it signs the portal's requests and opens the answers.
+
+    \b
+    FILE gets the private key as a JWK (P-256, for ES256), readable by you alone, and is never overwritten.
+    The portal keeps it; tegata portal add takes only its public part. Printed is the key's thumbprint
+    (RFC 7638), which the portal's operator and the bridge's can compare.
+
+    Exit codes: 41 when FILE cannot be written, 43 when it exists already.
+    """
+    thumbprint = make_key(path)
+    shown = {"file": str(path), "thumbprint": thumbprint}
+    click.echo(json.dumps(shown) if as_json else thumbprint)
 
 
 @portal.command()
@@ -206,7 +232,7 @@ def add(
         standing=standing,
         origins=origins,
         return_urls=return_urls,
-        keys=public_keys(key.read_text(encoding="utf-8"), str(key)),
+        keys=public_keys(key.read_bytes(), str(key)),
         pairwise=pairwise,
         bare_hash=bare_hash,
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
-from ..apdu.errors import CardRemoved, InputError
+from ..apdu.errors import EXCHANGE, CardRemoved, InputError
 from ..apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from .card import FileStore, PowerCut, PowerLost, SimulatedCard
+from .card.kernel import check_memory
 
 __all__ = ["SimulatedLink", "SimulatedReader", "open_reader"]
 
@@ -48,7 +49,7 @@ class SimulatedLink:
             try:
                 return self.card.transmit(command)
             except PowerLost:
-                raise CardRemoved(what="an APDU") from None
+                raise CardRemoved(what=EXCHANGE) from None
 
     def reset(self) -> None:
         with self._lock:
@@ -74,6 +75,11 @@ class SimulatedReader:
     def __init__(self, path: Path, *, contactless: bool = True, cut: PowerCut | None = None) -> None:
         self._path = path
         self._store = FileStore(path)
+        try:
+            check_memory(self._store.content)
+        except ValueError:
+            self._store.close()
+            raise InputError("cardfile.foreign", file=path) from None
         self.card = SimulatedCard(self._store, contactless=contactless, cut=cut)
 
     @property

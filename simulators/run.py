@@ -15,7 +15,7 @@ from typing import TextIO
 
 from ..apdu.errors import InputError
 from ..apdu.ports import CardEvent, Link, Reader, open_reader
-from ..apdu.trace import RecordingLink
+from ..apdu.trace import RecordingLink, trace_file
 from ..reader_bridge.share.pcsclite import SOCKET_VARIABLE, PcscliteServer
 from ..reader_bridge.share.slot import Slot
 from ..reader_bridge.share.vpcd import Report, VpcdClient
@@ -37,11 +37,7 @@ def card_reader(path: Path, interface: str, trace: Path | None = None) -> Iterat
         if trace is None:
             yield reader
             return
-        try:
-            file = stack.enter_context(trace.open("w", encoding="utf-8", buffering=1))
-        except OSError as error:
-            raise InputError("share.trace", path=trace, what=error.strerror or str(error)) from error
-        yield _RecordingReader(reader, file)
+        yield _RecordingReader(reader, stack.enter_context(trace_file(trace)))
 
 
 class _RecordingReader:

@@ -42,17 +42,27 @@ def house_files() -> list[Path]:
     ]
 
 
+def example_files() -> list[Path]:
+    """What the demo plays, which goes into the wheel as data."""
+    patterns = ("*.csv", "*.toml", "portal/*.py")
+    return [path.relative_to(ROOT) for glob in patterns for path in sorted((ROOT / "examples").glob(glob))]
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built without network from a copy of what the build needs."""
     source = tmp_path_factory.mktemp("source")
-    for name in [*house_files(), *map(Path, ["cli.py", "pyproject.toml", "README.md", "LICENSE"])]:
+    for name in [
+        *house_files(),
+        *example_files(),
+        *map(Path, ["cli.py", "pyproject.toml", "README.md", "LICENSE"]),
+    ]:
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((ROOT / name).read_bytes())
     # Neighbours that must stay out of it.
     for name in ["tests", "docs", "examples"]:
-        (source / name).mkdir()
+        (source / name).mkdir(exist_ok=True)
         (source / name / "__init__.py").touch()
     subprocess.run(
         [
@@ -118,7 +128,8 @@ def test_every_package_folder_has_its_init() -> None:
 def test_the_wheel_holds_every_file_of_the_house_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {Path(name) for name in archive.namelist() if ".dist-info/" not in name}
-    assert packed == {Path("tegata") / name for name in [*house_files(), Path("cli.py")]}
+    expected = [*house_files(), *example_files(), Path("cli.py")]
+    assert packed == {Path("tegata") / name for name in expected}
 
 
 def test_every_top_package_says_that_it_is_typed() -> None:
@@ -142,6 +153,12 @@ def test_it_imports_beside_a_project_with_the_same_folder_names(project: Path) -
     assert mine == "cli.py tests/__init__.py simulators/__init__.py apdu/__init__.py"
     assert Path(where).is_relative_to(project / "env")
     assert ins == "164"
+
+
+def test_the_demo_runs_from_the_wheel(project: Path, tmp_path: Path) -> None:
+    result = run(project, "tegata", "demo", "--json", "--directory", tmp_path / "demo")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["issued"] == 20
 
 
 def test_tests_are_not_installed(project: Path) -> None:

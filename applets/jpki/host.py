@@ -7,10 +7,9 @@ does not confirm never leaves.
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from ...apdu.binary import read_bytes, read_object, select_file
 from ...apdu.card import Card
+from ...apdu.certificate import read_certificate
 from ...apdu.command import Command, Response
 from ...apdu.errors import CardError, InputError, MalformedResponse, StatusError, Words
 from ...apdu.files import FileApplication
@@ -26,6 +25,12 @@ MAX_CERTIFICATE = 8192
 ANSWER_BYTES = 256
 SHORT_DATA_MAX = 255
 AVAILABILITY_BYTES = 3
+CERTIFICATES = {
+    Ef.AUTHENTICATION_CERTIFICATE: Words("authentication", "利用者証明用"),
+    Ef.SIGNATURE_CERTIFICATE: Words("signature", "署名用"),
+    Ef.AUTHENTICATION_CA_CERTIFICATE: Words("authentication CA", "利用者証明用認証局"),
+    Ef.SIGNATURE_CA_CERTIFICATE: Words("signature CA", "署名用認証局"),
+}
 MODE_REFUSED = (0x6A86, 0x6A81)
 REFERENCE_REFUSED = (0x6A86, 0x6A88, 0x6A82, 0x6986)
 
@@ -200,7 +205,7 @@ class Jpki(FileApplication):
 
     def _public_key(self, certificate: bytes, key: JpkiKey) -> tuple[KeyKind, PublicKey]:
         try:
-            return key_kind(x509.load_der_x509_certificate(certificate).public_key())
+            return key_kind(read_certificate(certificate)[1])
         except ValueError as error:
             raise MalformedResponse(
                 "something that is not a certificate of such a key", f"EF {key.certificate_file:04X}"
@@ -216,10 +221,10 @@ class Jpki(FileApplication):
             der = read_object(self.card, file, limit=MAX_CERTIFICATE, secret=personal)
         except StatusError as error:
             if error.sw in (0x6A82, 0x6B00):
-                raise CardError("jpki.no_certificate", which=f"EF {file:04X}") from error
+                raise CardError("jpki.no_certificate", which=CERTIFICATES[file]) from error
             raise
         try:
-            key = x509.load_der_x509_certificate(der).public_key()
+            _, key = read_certificate(der)
         except ValueError as error:
             raise MalformedResponse("something that is not a certificate", f"EF {file:04X}") from error
         try:

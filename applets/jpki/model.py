@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from ...apdu.errors import Words
 from ...apdu.pin import PinChange, PinReference, PinRule
 
 __all__ = [
@@ -72,7 +73,14 @@ class JpkiKey(enum.Enum):
         Ef.AUTHENTICATION_PIN,
         Ef.AUTHENTICATION_CERTIFICATE,
         Ef.AUTHENTICATION_CA_CERTIFICATE,
-        PinRule("authentication PIN (利用者証明用暗証番号)", r"[0-9]{4}", "4 digits (数字 4 桁)", 3, 4, 4),
+        PinRule(
+            Words("authentication PIN", "利用者証明用暗証番号"),
+            r"[0-9]{4}",
+            Words("4 digits", "数字 4 桁"),
+            3,
+            4,
+            4,
+        ),
     )
     SIGNATURE = (
         Ef.SIGNATURE_KEY,
@@ -80,14 +88,14 @@ class JpkiKey(enum.Enum):
         Ef.SIGNATURE_CERTIFICATE,
         Ef.SIGNATURE_CA_CERTIFICATE,
         PinRule(
-            "signature password (署名用パスワード)",
+            Words("signature password", "署名用パスワード"),
             r"[A-Z0-9]{6,16}",
-            "6 to 16 letters and digits (英数字 6~16 文字)",
+            Words("6 to 16 letters and digits", "英数字 6~16 文字"),
             5,
             6,
             16,
             r"(?=.*[A-Z])(?=.*[0-9])[A-Z0-9]{6,16}",
-            "6 to 16 letters and digits, both of them (英字と数字を混ぜた 6~16 文字)",
+            Words("6 to 16 letters and digits, both of them", "英字と数字を混ぜた 6~16 文字"),
         ),
     )
 

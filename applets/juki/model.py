@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 
+from ...apdu.errors import Words
 from ...apdu.pin import PinChange, PinReference, PinRule
 
 __all__ = ["AID", "INTERNAL_FILES", "KEY_REFERENCE_BYTES", "PIN", "PINS", "Ef"]
@@ -29,7 +30,14 @@ PIN = PinReference(
     "juki",
     AID,
     Ef.PIN,
-    PinRule("resident register PIN (住民基本台帳用暗証番号)", r"[0-9]{4}", "4 digits (数字 4 桁)", 3, 4, 4),
+    PinRule(
+        Words("resident register PIN", "住民基本台帳用暗証番号"),
+        r"[0-9]{4}",
+        Words("4 digits", "数字 4 桁"),
+        3,
+        4,
+        4,
+    ),
     PinChange.PROPRIETARY,
 )
 PINS = (PIN,)

@@ -9,7 +9,9 @@ from ...apdu.authenticity import Check, Verdict
 from ...apdu.card import Card
 from ...apdu.command import Command
 from ...apdu.errors import MalformedResponse, Words
-from ...apdu.files import CardFile, FileApplication
+from ...apdu.files import ABSENT, CardFile, FileApplication
+from ...apdu.names import application_name
+from ...apdu.status import status_error
 from .model import AID, INTERNAL_KEY_REFERENCE, KEY_REFERENCE_BYTES, CardSerial, Ef
 
 __all__ = ["CommonApplication", "card_serial", "is_my_number_card"]
@@ -25,9 +27,15 @@ def is_my_number_card(card: Card) -> bool:
     """Whether the common application answers. Asked before anything is written to an unknown card.
 
     A warning (62xx, 63xx) or more data (61xx) counts as an answer: in doubt the card is the holder's own.
+    Raises StatusError for a refusal that does not say that the application is not there.
     """
-    response = card.send(Command(0x00, 0xA4, 0x04, 0x0C, AID))
-    return response.ok or response.sw1 in (0x61, 0x62, 0x63)
+    command = Command(0x00, 0xA4, 0x04, 0x0C, AID)
+    response = card.send(command)
+    if response.ok or response.sw1 in (0x61, 0x62, 0x63):
+        return True
+    if response.sw in ABSENT:
+        return False
+    raise status_error(command, response, application_name(AID))
 
 
 def card_serial(card: Card) -> CardSerial:

@@ -6,8 +6,9 @@ No official APDU specification is public; the record is read by official and ope
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ...apdu.errors import Words
 from ...apdu.pin import PinChange, PinReference, PinRule
 
 __all__ = ["AID", "INTERNAL_KEY_REFERENCE", "KEY_REFERENCE_BYTES", "PIN", "CardSerial", "Ef"]
@@ -37,9 +38,9 @@ PIN = PinReference(
     AID,
     Ef.PIN,
     PinRule(
-        "common application PIN (共通アプリケーションの暗証番号)",
+        Words("common application PIN", "共通アプリケーションの暗証番号"),
         r"[0-9]{4}",
-        "4 digits (数字 4 桁)",
+        Words("4 digits", "数字 4 桁"),
         3,
         4,
         4,
@@ -53,9 +54,9 @@ PIN = PinReference(
 class CardSerial:
     """Record 1: serial of the card (15 digits), municipality code (5), expiry YYYYMMDD (8)."""
 
-    serial: str
-    municipality: str
-    expiry: str
+    serial: str = field(repr=False)
+    municipality: str = field(repr=False)
+    expiry: str = field(repr=False)
 
     @property
     def manufacturer_number(self) -> str:

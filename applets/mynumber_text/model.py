@@ -8,10 +8,12 @@ published. Over what DF52 is made is not published: this model takes the value o
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from datetime import date
 
 from ...apdu.cvc import KEY_ID_BYTES, RsaPublicKey
+from ...apdu.errors import Words
 from ...apdu.pin import PinChange, PinReference, PinRule
 from ...apdu.records import build_record, parse_record
 from ...apdu.tlv import Tlv
@@ -68,9 +70,9 @@ PIN = PinReference(
     AID,
     Ef.PIN,
     PinRule(
-        "text application PIN (券面事項入力補助用暗証番号)",
+        Words("text application PIN", "券面事項入力補助用暗証番号"),
         r"[0-9]{4}",
-        "4 digits (数字 4 桁)",
+        Words("4 digits", "数字 4 桁"),
         PIN_TRIES,
         4,
         4,
@@ -82,7 +84,12 @@ CHECK_NUMBER_A = PinReference(
     AID,
     Ef.CHECK_NUMBER_A,
     PinRule(
-        "check number A (照合番号 A)", r"[0-9]{12}", "12 digits (数字 12 桁)", CHECK_NUMBER_TRIES, 12, 12
+        Words("check number A", "照合番号 A"),
+        r"[0-9]{12}",
+        Words("12 digits", "数字 12 桁"),
+        CHECK_NUMBER_TRIES,
+        12,
+        12,
     ),
 )
 CHECK_NUMBER_B = PinReference(
@@ -90,10 +97,19 @@ CHECK_NUMBER_B = PinReference(
     AID,
     Ef.CHECK_NUMBER_B,
     PinRule(
-        "check number B (照合番号 B)", r"[0-9]{14}", "14 digits (数字 14 桁)", CHECK_NUMBER_TRIES, 14, 14
+        Words("check number B", "照合番号 B"),
+        r"[0-9]{14}",
+        Words("14 digits", "数字 14 桁"),
+        CHECK_NUMBER_TRIES,
+        14,
+        14,
     ),
 )
 PINS = (PIN, CHECK_NUMBER_A, CHECK_NUMBER_B)
+
+SEXES = ("0", "1", "2", "9")
+HIDDEN = ("Cc", "Cf", "Cs")
+"""Unicode categories that a name has no use for: they steer terminals and turn the direction of text."""
 
 ATTRIBUTES, OFFSETS, NAME, ADDRESS, BIRTH, SEX = 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25
 
@@ -102,10 +118,10 @@ ATTRIBUTES, OFFSETS, NAME, ADDRESS, BIRTH, SEX = 0xFF20, 0xDF21, 0xDF22, 0xDF23,
 class Attributes:
     """EF 0002: name, address, birth date, sex (1 male, 2 female, 9 or 0 other)."""
 
-    name: str
-    address: str
-    birth: date
-    sex: str
+    name: str = field(repr=False)
+    address: str = field(repr=False)
+    birth: date = field(repr=False)
+    sex: str = field(repr=False)
 
     TAGS = (NAME, ADDRESS, BIRTH, SEX)
 
@@ -121,8 +137,10 @@ class Attributes:
         name, address, birth, sex = (parts[tag].value.decode("utf-8") for tag in cls.TAGS)
         if len(birth) != 8 or not birth.isascii() or not birth.isdecimal():
             raise ValueError("the birth date is not eight digits")
-        if len(sex) != 1 or sex not in "0129":
-            raise ValueError("the sex is not 1, 2, 9 or 0")
+        if any(unicodedata.category(character) in HIDDEN for character in name + address):
+            raise ValueError("name or address holds control characters")
+        if sex not in SEXES:
+            raise ValueError("the sex is none of the known digits")
         return cls(name, address, date(int(birth[:4]), int(birth[4:6]), int(birth[6:])), sex)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ...apdu.cvc import KEY_ID_BYTES, RsaPublicKey
+from ...apdu.errors import Words
 from ...apdu.pin import PinReference, PinRule
 from ...apdu.records import Part, build_record, parse_record
 from ...apdu.tlv import Tlv
@@ -69,9 +70,9 @@ BIRTH_PIN = PinReference(
     AID,
     Ef.BIRTH_PIN,
     PinRule(
-        "birth date of the visual application (生年月日による暗証)",
+        Words("birth date of the visual application", "生年月日による暗証"),
         r"[0-9]{6}",
-        "6 digits: year of the era, month, day (数字 6 桁、和暦の年月日)",
+        Words("6 digits: year of the era, month, day", "数字 6 桁、和暦の年月日"),
         CHECK_NUMBER_TRIES,
         6,
         6,
@@ -84,7 +85,12 @@ CHECK_NUMBER_B = PinReference(
     AID,
     Ef.CHECK_NUMBER_B,
     PinRule(
-        "check number B (照合番号 B)", r"[0-9]{14}", "14 digits (数字 14 桁)", CHECK_NUMBER_TRIES, 14, 14
+        Words("check number B", "照合番号 B"),
+        r"[0-9]{14}",
+        Words("14 digits", "数字 14 桁"),
+        CHECK_NUMBER_TRIES,
+        14,
+        14,
     ),
 )
 CHECK_NUMBER_A = PinReference(
@@ -92,7 +98,12 @@ CHECK_NUMBER_A = PinReference(
     AID,
     Ef.CHECK_NUMBER_A,
     PinRule(
-        "check number A (照合番号 A)", r"[0-9]{12}", "12 digits (数字 12 桁)", CHECK_NUMBER_TRIES, 12, 12
+        Words("check number A", "照合番号 A"),
+        r"[0-9]{12}",
+        Words("12 digits", "数字 12 桁"),
+        CHECK_NUMBER_TRIES,
+        12,
+        12,
     ),
 )
 PINS = (BIRTH_PIN, CHECK_NUMBER_B, CHECK_NUMBER_A)

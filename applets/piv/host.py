@@ -18,8 +18,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ...apdu.card import Card
+from ...apdu.certificate import read_certificate
 from ...apdu.command import Command, Response
-from ...apdu.errors import CardError, InputError, MalformedResponse, PinBlocked, PinError, StatusError
+from ...apdu.errors import (
+    CardError,
+    InputError,
+    MalformedResponse,
+    PinBlocked,
+    PinError,
+    StatusError,
+    Words,
+)
 from ...apdu.ports import KeyRef, KeyRing
 from ...apdu.secret import Secret
 from ...apdu.status import status_error
@@ -33,7 +42,7 @@ __all__ = ["Piv", "PublicKey", "personalization"]
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 APPLICATION = "PIV"
 PIN_NAMES = {KeyReference.PIN: "PIN", KeyReference.PUK: "PUK"}
-CURVES: dict[int, ec.EllipticCurve] = {Algorithm.P256: ec.SECP256R1(), Algorithm.P384: ec.SECP384R1()}
+CURVES: dict[Algorithm, ec.EllipticCurve] = {Algorithm.P256: ec.SECP256R1(), Algorithm.P384: ec.SECP384R1()}
 ALGORITHMS_9B = {16: Algorithm.AES_128, 24: Algorithm.AES_192, 32: Algorithm.AES_256}
 # DigestInfo without the hash (RFC 8017 §9.2 note 1)
 DIGEST_INFO = {
@@ -99,7 +108,7 @@ class Piv:
     def unblock_pin(self, puk: Secret, new: Secret) -> None:
         """RESET RETRY COUNTER: a new PIN by the PUK (8 bytes). Spends a try of the PUK when it is wrong."""
         if len(puk) != model.PIN_LENGTH:
-            raise InputError("pin.format", pin="PUK", rule="8 characters")
+            raise InputError("pin.format", pin="PUK", rule=Words("8 characters", "8 文字"))
         data = puk.reveal() + _pin(new)
         command = Command(0x00, Ins.RESET_RETRY_COUNTER, 0x00, KeyReference.PIN, data, secret=((0, None),))
         self._pin_command(command, "PUK")
@@ -169,7 +178,8 @@ class Piv:
     def put_object(self, tag: int, content: bytes) -> None:
         """PUT DATA: replace an object; ``content`` is what stands inside 53, empty to clear it."""
         data = _tag_list(tag) + bytes(Tlv(0x53, content))
-        self._expect(Command(0x00, Ins.PUT_DATA, 0x3F, 0xFF, data, extended=len(data) > 255))
+        secret = ((0, None),) if tag in model.PIN_PROTECTED else ()
+        self._expect(Command(0x00, Ins.PUT_DATA, 0x3F, 0xFF, data, extended=len(data) > 255, secret=secret))
 
     # Objects and keys
 
@@ -202,7 +212,7 @@ class Piv:
         if content is None:
             return None
         try:
-            return x509.load_der_x509_certificate(CertificateObject.parse(content).certificate)
+            return read_certificate(CertificateObject.parse(content).certificate)[0]
         except ValueError:
             raise MalformedResponse("the certificate", f"slot {slot:02X}") from None
 
@@ -229,7 +239,7 @@ class Piv:
         if certificate is None:
             raise CardError("piv.object", what=f"certificate in slot {slot:02X}")
         key = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or _algorithm(key) is None:
             raise MalformedResponse("the kind of key", f"certificate of slot {slot:02X}")
         return key
 
@@ -270,7 +280,7 @@ def personalization(
     if isinstance(pin, Secret):
         _pin(pin)
     if isinstance(puk, Secret) and len(puk) != model.PIN_LENGTH:
-        raise InputError("pin.format", pin="PUK", rule="8 characters")
+        raise InputError("pin.format", pin="PUK", rule=Words("8 characters", "8 文字"))
     algorithm = ALGORITHMS_9B[management.length]
     key = bytes((algorithm,)) + ring.kcv(management) + ring.encrypt_dgi(dek, management)
     return [
@@ -289,7 +299,7 @@ def _pin(pin: Secret) -> bytes:
     try:
         return model.padded_pin(pin.reveal())
     except ValueError:
-        raise InputError("pin.format", pin="PIN", rule="6 to 8 digits") from None
+        raise InputError("pin.format", pin="PIN", rule=Words("6 to 8 digits", "数字 6〜8 桁")) from None
 
 
 def _tries(response: Response) -> int | None:
@@ -329,18 +339,28 @@ def _public_key(template: Tlv, algorithm: Algorithm) -> PublicKey:
     numbers = rsa.RSAPublicNumbers(
         int.from_bytes(exponent.value, "big"), int.from_bytes(modulus.value, "big")
     )
-    return numbers.public_key()
+    key = numbers.public_key()
+    if _algorithm(key) is not algorithm:
+        raise ValueError("another size of key than was asked for")
+    return key
+
+
+def _algorithm(key: PublicKey) -> Algorithm | None:
+    """The PIV algorithm of a key, None when PIV has none for it."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return Algorithm.RSA_2048 if key.key_size == 8 * Algorithm.RSA_2048.key_length else None
+    return next((found for found, curve in CURVES.items() if curve.name == key.curve.name), None)
 
 
 def _to_be_signed(key: PublicKey, digest: bytes) -> tuple[Algorithm, bytes]:
-    if len(digest) not in HASHES:
-        raise ValueError("a hash of SHA-256, SHA-384 or SHA-512 is signed")
+    algorithm = _algorithm(key)
+    if algorithm is None or len(digest) not in HASHES:
+        raise ValueError("keys of RSA 2048, P-256 and P-384 sign hashes of SHA-256, SHA-384 and SHA-512")
+    size = algorithm.key_length
     if isinstance(key, ec.EllipticCurvePublicKey):
-        algorithm = next(found for found, curve in CURVES.items() if curve.name == key.curve.name)
-        return Algorithm(algorithm), digest[: key.curve.key_size // 8]
-    size = key.key_size // 8
+        return algorithm, digest[:size]
     info = DIGEST_INFO[len(digest)] + digest
-    return Algorithm.RSA_2048, b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
+    return algorithm, b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
 
 
 def _verifies(key: PublicKey, signature: bytes, digest: bytes) -> bool:

@@ -237,7 +237,7 @@ class PrintedInformation:
         """Raises ValueError for anything else."""
         text = {tag: value.decode("ascii") for tag, value in _objects(raw).items()}
         expiry = text.get(0x04, "")
-        if len(expiry) != 9 or expiry[4:7] not in MONTHS:
+        if len(expiry) != 9 or expiry[4:7] not in MONTHS or not (expiry[:4] + expiry[7:]).isdigit():
             raise ValueError("the expiry date of the printed information is not YYYYMMMDD")
         day = date(int(expiry[:4]), MONTHS.index(expiry[4:7]) + 1, int(expiry[7:]))
         try:

@@ -267,8 +267,11 @@ class SecurityDomain:
         p1: int,
         progress: Callable[[int, int], None] | None,
     ) -> Response:
-        if not 1 <= len(blocks) <= MAX_BLOCKS:
-            raise ValueError(f"STORE DATA takes 1 to {MAX_BLOCKS} blocks, got {len(blocks)}")
+        if not blocks:
+            raise ValueError("STORE DATA carries something")
+        if len(blocks) > MAX_BLOCKS:
+            total = sum(len(block) for block, _ in blocks)
+            raise CardError("gp.too_many_blocks", length=total, room=len(blocks[0][0]), most=MAX_BLOCKS)
         response = Response()
         for number, (block, secret) in enumerate(blocks):
             last = LAST_BLOCK if number == len(blocks) - 1 else 0

@@ -11,6 +11,8 @@ What a portal must do, and where it is done here:
 * accept a result only in the session that asked for it                          -> ``Portal.finish``
 * take the bridge's signature from the key whose thumbprint is the bridge's id   -> ``Portal._open``
 * verify the token itself, with its own origin and the session's nonce           -> ``Portal._login``
+* give the browser a new session id when it has logged in                        -> ``Portal._renew``
+* check that what was signed is what it asked for                                -> ``Portal._document``
 
 Run it:  python portal.py --port 8700 --bridge http://127.0.0.1:8600 --bridge-id urn:ietf:params:… \\
              --key portal.jwk --anchors roots/
@@ -61,9 +63,22 @@ class Portal:
     """The portal's back end, without its web pages."""
 
     def __init__(
-        self, *, name: str, origin: str, key: ECKey, bridge: str, bridge_id: str, trust: Trust
+        self,
+        *,
+        name: str,
+        origin: str,
+        key: ECKey,
+        bridge: str,
+        bridge_id: str,
+        trust: Trust,
+        pairwise: bool = False,
     ) -> None:
-        """``bridge`` is its address, ``key`` our registered private key, ``trust`` whom we believe."""
+        """``bridge`` is its address, ``key`` our registered private key, ``trust`` whom we believe.
+
+        ``pairwise`` says that we are registered for names instead of certificates. Such a name is the
+        bridge's word alone: believe it only of a bridge that somebody you trust runs, not of a holder's own.
+        """
+        self.pairwise = pairwise
         self.name, self.origin, self.key = name, origin, key
         self.bridge, self.bridge_id, self.trust = bridge, bridge_id, trust
         self.sessions: dict[str, Session] = {}
@@ -145,9 +160,7 @@ class Portal:
         if asked["verb"] == "authenticate":
             self._login(session, claims, asked)
         else:
-            document = base64.b64decode(claims["items"][0]["document"])
-            verify_pdf(document, self.trust)
-            session.document = document
+            session.document = self._document(claims, asked)
 
     def _open(self, result: str) -> dict[str, Any]:
         registry = JWSRegistry(algorithms=["ES256"])
@@ -161,14 +174,32 @@ class Portal:
         return dict(claims)
 
     def _login(self, session: Session, claims: dict[str, Any], asked: dict[str, Any]) -> None:
-        if "subject" in claims:  # a portal that gets no certificates
+        if self.pairwise:
             session.user = str(claims["subject"])
+            self._renew(session)
             return
+        if "token" not in claims:
+            raise HTTPException(403, "this result proves nobody")
         token = json.dumps(claims["token"])
         certificate = verify_token(token, origin=self.origin, nonce=asked["nonce"], trust=self.trust)
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         # The key names the user, not the certificate's serial number, which must not be collected.
         session.user = hashlib.sha256(key).hexdigest()
+        self._renew(session)
+
+    def _renew(self, session: Session) -> None:
+        """A new id for the session: somebody may have planted the old one in this browser."""
+        self.sessions.pop(session.id, None)
+        session.id = secrets.token_urlsafe(32)
+        self.sessions[session.id] = session
+
+    def _document(self, claims: dict[str, Any], asked: dict[str, Any]) -> bytes:
+        """The PDF, verified: ours with a signature added at its end, and no other."""
+        document = base64.b64decode(claims["items"][0]["document"])
+        if not document.startswith(base64.b64decode(asked["items"][0]["document"])):
+            raise HTTPException(403, "another document was signed")
+        verify_pdf(document, self.trust)
+        return document
 
 
 SessionCookie = Annotated[str | None, Cookie(alias="session")]
@@ -177,10 +208,29 @@ SessionCookie = Annotated[str | None, Cookie(alias="session")]
 def create_app(portal: Portal) -> FastAPI:
     """The portal's web pages."""
     app = FastAPI(title="Example portal", docs_url=None, redoc_url=None, openapi_url=None)
+    _asking(app, portal)
+    _returning(app, portal)
+    _showing(app, portal)
+
+    @app.exception_handler(TegataError)
+    async def refused(request: Any, error: TegataError) -> Response:
+        return Response(str(error), status_code=403, media_type="text/plain")
+
+    return app
+
+
+def set_session(response: Response, portal: Portal, session: Session) -> None:
+    """The session's cookie."""
+    secure = portal.origin.startswith("https:")
+    response.set_cookie("session", session.id, httponly=True, samesite="lax", secure=secure)
+
+
+def _asking(app: FastAPI, portal: Portal) -> None:
+    """The pages with the buttons."""
 
     def page(session: Session, body: str) -> HTMLResponse:
         response = HTMLResponse(f"<!DOCTYPE html><title>Example portal</title><h1>Example portal</h1>{body}")
-        response.set_cookie("session", session.id, httponly=True, samesite="lax")
+        set_session(response, portal, session)
         return response
 
     def ask(session: Session, what: str) -> str:
@@ -215,6 +265,15 @@ def create_app(portal: Portal) -> FastAPI:
             '<button id="go">To my card</button></form>',
         )
 
+
+def _returning(app: FastAPI, portal: Portal) -> None:
+    """Where the bridge sends the browser back to."""
+
+    def logged_in(session: Session) -> RedirectResponse:
+        response = RedirectResponse("/me", 303)
+        set_session(response, portal, session)
+        return response
+
     @app.get("/return")
     def returned(
         transaction: str, status: str, state: str = "", code: str | None = None, session: SessionCookie = None
@@ -223,7 +282,7 @@ def create_app(portal: Portal) -> FastAPI:
         if found is None or state not in found.asked:
             raise HTTPException(403, "this browser session did not ask for that")
         portal.finish(found, portal.fetch(transaction, code))
-        return RedirectResponse("/me", 303)
+        return logged_in(found)
 
     @app.post("/return")
     def carried_back(response: Annotated[str, Form()]) -> RedirectResponse:
@@ -241,7 +300,11 @@ def create_app(portal: Portal) -> FastAPI:
         if answer is None or found is None:
             raise HTTPException(403, "this browser session did not ask for that")
         portal.finish(found, portal.decrypt(answer))
-        return RedirectResponse("/me", 303)
+        return logged_in(found)
+
+
+def _showing(app: FastAPI, portal: Portal) -> None:
+    """What came of it."""
 
     @app.get("/me")
     def me(session: SessionCookie = None) -> dict[str, Any]:
@@ -254,12 +317,6 @@ def create_app(portal: Portal) -> FastAPI:
         if found is None or found.document is None:
             raise HTTPException(404)
         return Response(found.document, media_type="application/pdf")
-
-    @app.exception_handler(TegataError)
-    async def refused(request: Any, error: TegataError) -> Response:
-        return Response(str(error), status_code=403, media_type="text/plain")
-
-    return app
 
 
 def sample_pdf(text: str = "Application for an example") -> bytes:

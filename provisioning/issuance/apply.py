@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...apdu.errors import CardError, Words
+from ...apdu.errors import CardError, InputError, Words
 from ..ledger import Books, Intent
 from .door import prove_badge
 from .plan import unlock
-from .steps import Step, steps_for
+from .steps import Step, ask_holder, steps_for
 from .work import AT_STATION, DONE, Work
 
 __all__ = ["Outcome", "apply"]
 
+IN_PRODUCTION = "in_production"
 Progress = Callable[[int, int, Words], None]
 LAST_STEP = Words("check key 9A and the badge as a door does", "鍵 9A と、扉から見たバッジを確かめる")
 
@@ -40,14 +41,22 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
     """Bring the card to what its line says. ``progress`` is told steps done, their number, and what comes.
 
     Raises CardError ``badge.keys`` (the card is then in quarantine), ``badge.not_taken`` when the card
-    answers well but does not show the step afterwards, and what the card and reader raise.
+    answers well but does not show the step afterwards, InputError ``badge.pin_needed`` and ``order.taken``
+    before anything is written, and what the card and reader raise.
     """
+    try:
+        return _apply(work, progress or (lambda done, total, what: None))
+    finally:
+        work.forget_typed()
+
+
+def _apply(work: Work, tell: Progress) -> Outcome:
     unlock(work, quarantine=True)
     if work.line.state != DONE:
+        ask_holder(work)
         _claim(work)
     outcome = Outcome(work.line.employee)
     steps = steps_for(work)
-    tell = progress or (lambda done, total, what: None)
     for number, step in enumerate(steps):
         tell(number, len(steps) + 1, step.describe(work))
         if step.done(work):
@@ -56,7 +65,7 @@ def apply(work: Work, progress: Progress | None = None) -> Outcome:
         else:
             _carry_out(work, step)
             outcome.done.append(step.name)
-    if work.line.state != DONE:
+    if not _finished(work):
         tell(len(steps), len(steps) + 1, LAST_STEP)
         prove_badge(work)
         _finish(work)
@@ -69,8 +78,11 @@ def _claim(work: Work) -> None:
     """Tie card and line together, with the keys the card may hold now, before anything is written on it."""
     with work.desk.ledger.begin() as books:
         card = books.add_card(work.identity)
+        line = books.line(work.line.id)
+        if line.state in (AT_STATION, DONE) and line.card_id != card.id:
+            raise InputError("order.taken", employee=line.employee)
         if card.state in ("stock", "reserved"):
-            books.move_card(card.id, "in_production")
+            books.move_card(card.id, IN_PRODUCTION)
         work.card = books.card(card.id)
         work.line = books.claim_line(work.line.id, card.id)
         if not books.keys(card.id, domain=work.domain_aid):
@@ -133,12 +145,17 @@ def _settle(work: Work, step: Step) -> None:
             books.settle_intent(intent.id, "done")
 
 
+def _finished(work: Work) -> bool:
+    """A card that came out of quarantine is proved again, although its line was done long ago."""
+    return work.line.state == DONE and work.card is not None and work.card.state != IN_PRODUCTION
+
+
 def _finish(work: Work) -> None:
     """The line is done, the badges live, the card active: one transaction."""
     with work.desk.ledger.begin() as books:
         for badge in books.badges(card_id=work.card_id, states=("issuing",)):
             books.move_badge(badge.id, "live")
-        if books.card(work.card_id).state == "in_production":
+        if books.card(work.card_id).state == IN_PRODUCTION:
             books.move_card(work.card_id, "active")
         if books.line(work.line.id).state == AT_STATION:
             books.move_line(work.line.id, DONE)

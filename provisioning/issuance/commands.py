@@ -25,15 +25,14 @@ from ...apdu.trace import RecordingLink
 from ...applets.entry_badge.host import Reason
 from ...simulators.card.clock import VirtualClock
 from ...simulators.link import SimulatedLink
-from ..ca import CompanyCa
-from ..keyring import read_passphrase
 from ..keyring.container import write_private
 from ..ledger import Line
 from ..profile import Profile
-from ..workplace import ca_folder, open_ledger, open_ring
+from ..workplace import open_ledger, open_ring, open_ring_and_ca
 from . import apply, begin_work, bind, make_plan, read_at_door, verify
 from .bind import bound_records
 from .letter import PinLetter, pin_letter
+from .supervise import WRITE_OFF, readmit, replace_badge, write_off
 from .work import Desk
 
 __all__ = ["badge"]
@@ -75,11 +74,9 @@ class Station:
     clock: VirtualClock | None = None
 
     def desk(self) -> Desk:
-        ring = open_ring(self.keyring)
-        folder = ca_folder(self.ca)
-        return Desk(
-            open_ledger(self.database), ring, CompanyCa.open(folder, read_passphrase()), _ask, self.counter
-        )
+        """To be asked for before :meth:`link`: nobody types a passphrase while a card is held."""
+        ring, ca = open_ring_and_ca(self.keyring, self.ca)
+        return Desk(open_ledger(self.database), ring, ca, _ask, self.counter)
 
     @contextmanager
     def link(self) -> Iterator[Link]:
@@ -187,8 +184,9 @@ def plan(station: Station, as_json: bool) -> None:
     Exit codes: 176 a holder's My Number Card, 178 no known key set opens the card, 13 another card than
     this employee's, 185 no line waits for a card.
     """
+    desk = station.desk()
     with station.link() as link:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         found = make_plan(work)
     if as_json:
         _json({**asdict(found), "apdus": station.counter.apdus})
@@ -221,10 +219,12 @@ def apply_command(station: Station, as_json: bool) -> None:
 
     \b
     Exit codes: 12 card removed, 13 another card, 176 a holder's My Number Card (never written), 178 no known
-    key set opens the card (it is in quarantine, no try was spent), 179 the card is out of use.
+    key set opens the card (it is in quarantine, no try was spent), 179 the card is out of use, 181 nobody is
+    there to type the PIN, 194 another station was faster.
     """
+    desk = station.desk()
     with station.link() as link, _progress(as_json) as tell:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         outcome = apply(work, tell)
         seconds = _virtual_seconds(station.clock)
     if as_json:
@@ -256,8 +256,9 @@ def verify_command(station: Station, as_json: bool) -> None:
     \b
     Exit codes: 187 some comparison failed, 178 no known key set opens the card.
     """
+    desk = station.desk()
     with station.link() as link:
-        work = begin_work(station.desk(), link, order_id=station.order, employee=station.employee)
+        work = begin_work(desk, link, order_id=station.order, employee=station.employee)
         checks = verify(work)
     failed = [check for check in checks if not check.ok]
     if as_json:
@@ -281,8 +282,9 @@ def bind_command(station: Station, as_json: bool) -> None:
     """
     if not station.employee:
         raise click.UsageError("--employee is needed: a holder's card does not say whose badge it becomes.")
+    desk = station.desk()
     with station.link() as link:
-        binding = bind(station.desk(), link, station.employee, order_id=station.order)
+        binding = bind(desk, link, station.employee, order_id=station.order)
     if as_json:
         _json({"employee": binding.employee, "binding": binding.id, **asdict(station.counter)})
         return
@@ -375,6 +377,7 @@ def pin_letter_command(employee: str, output: Path | None, keyring: str | None, 
         click.echo(letter, nl=False)
     else:
         write_private(output, letter.encode(), replace=False)
+        click.echo(_both(f"Wrote {output}.", f"{output} に書き出しました。"))
 
 
 def _letter_text(letter: PinLetter) -> str:
@@ -383,6 +386,65 @@ def _letter_text(letter: PinLetter) -> str:
         with digits:
             lines.append(f"{usage.removeprefix('piv-').upper()} {digits.reveal().decode('ascii')}")
     return "".join(f"{line}\n" for line in lines)
+
+
+@badge.command("write-off")
+@click.option("--employee", required=True, help="Whose card it was.")
+@click.option("--reason", required=True, type=click.Choice(list(WRITE_OFF)), help="What became of it.")
+@click.option("--replace", is_flag=True, help="Order a new badge for the same person.")
+@click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def write_off_command(employee: str, reason: str, replace: bool, database: str | None, as_json: bool) -> None:
+    """Give up a card that is gone: its badges are retired, its certificates revoked.
+
+    A badge that was being made on it waits for another card; for a finished one --replace orders a new
+    badge. Write a new revocation list afterwards (tegata ca crl) and take the badge number from the doors.
+
+    \b
+    Exit codes: 186 no card of this employee is in use.
+    """
+    ledger = open_ledger(database)
+    card = write_off(ledger, employee, reason)
+    order = replace_badge(ledger, employee).id if replace and card.state == reason else None
+    if as_json:
+        identity = card.identity.hex().upper()
+        _json({"employee": employee, "card": identity, "state": card.state, "order": order})
+        return
+    click.echo(
+        _both(
+            f"Card {card.identity.hex().upper()} of {employee} is written off ({card.state}).",
+            f"{employee} のカード {card.identity.hex().upper()} を廃棄扱いにしました ({card.state})。",
+        )
+    )
+    if order is not None:
+        click.echo(_both(f"Order {order}: a new badge.", f"発行依頼 {order}: 新しいバッジ 1 件です。"))
+
+
+@badge.command("readmit")
+@click.option("--card", "identity", required=True, help="The card's identity, as badge plan prints it.")
+@click.option("--because", required=True, help="Why; it stands in the audit chain.")
+@click.option("--database", envvar="TEGATA_DATABASE", help="Ledger file or URL.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def readmit_command(identity: str, because: str, database: str | None, as_json: bool) -> None:
+    """Take a card out of quarantine; the next apply reads it again. For supervisors.
+
+    \b
+    Exit codes: 192 no such card is in quarantine.
+    """
+    try:
+        raw = bytes.fromhex(identity)
+    except ValueError:
+        raise click.BadParameter("a card's identity is hex digits, as badge plan prints it") from None
+    card = readmit(open_ledger(database), raw, because)
+    if as_json:
+        _json({"card": card.identity.hex().upper(), "state": card.state})
+        return
+    click.echo(
+        _both(
+            f"Card {card.identity.hex().upper()} may be used again.",
+            f"カード {card.identity.hex().upper()} を再び使えるようにしました。",
+        )
+    )
 
 
 def _moment(text: str | None) -> datetime:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from ...apdu.card import Card
 from ...apdu.errors import CardError, InputError
 from ...apdu.ports import KeyRing
+from ...apdu.secret import Secret
 from ...applets.entry_badge.host import Decision, Door, RingKeys, decide
 from ...applets.entry_badge.model import BadgeRecord
 from ...applets.free_space_id.host import FreeSpaceId
@@ -43,7 +44,8 @@ def read_at_door(
     access_class: str | None = None,
     bound: Mapping[str, BadgeRecord] | None = None,
 ) -> DoorAnswer:
-    """Read the badge and decide. ``bound`` are the holders' own cards that this door knows, by subject.
+    """Read the badge and decide. ``bound`` are the holders' own cards that this door knows, by subject;
+    None for a door that takes company cards only.
 
     Raises CardError ``badge.*`` for a card that is no badge of this site, InputError ``badge.site`` and
     ``badge.access_class`` for a door that the profile does not describe.
@@ -56,7 +58,7 @@ def read_at_door(
     try:
         kind, record = "entry-badge", _door(ring, section, site).read(card)
     except CardError as error:
-        if error.code != "badge.absent" or not bound:
+        if error.code != "badge.absent" or bound is None:
             raise
         kind, record = "free-space-id", _read_bound(card, ring, profile, bound, error)
     return DoorAnswer(kind, record, decide(record, site, wanted, now))
@@ -65,17 +67,28 @@ def read_at_door(
 def prove_badge(work: Work) -> None:
     """The last check before a badge leaves the desk: key 9A fits its certificate, and a door can read it.
 
-    The PIN is used where the key ring made it; a typed one is not asked for again. Raises CardError.
+    The PIN is the one that the key ring made or the holder has just typed; one that was typed in an earlier
+    contact is not asked for again, and the key is then left to the certificate. Raises CardError.
     """
-    section = work.profile.employee_id
-    pin_ref = section.pin.refer(work.ring, "piv-pin", work.guid.bytes) if section is not None else None
-    if pin_ref is not None:
-        piv = work.contact.piv()
-        with work.ring.reveal_pin(pin_ref) as pin:
+    with _pin(work) as pin:
+        if len(pin):
+            piv = work.contact.piv()
             piv.verify(pin)
-        piv.sign_digest(KeyReference.AUTHENTICATION, sha256(secrets.token_bytes(32)).digest())
+            piv.sign_digest(KeyReference.AUTHENTICATION, sha256(secrets.token_bytes(32)).digest())
     if work.profile.entry_badge is not None and read_record(work) != badge_record(work):
         raise CardError("badge.not_taken", step="entry-badge")
+
+
+def _pin(work: Work) -> Secret:
+    """The PIN of the badge, empty when nobody here knows it."""
+    section = work.profile.employee_id
+    if section is None:
+        return Secret(b"")
+    ref = section.pin.refer(work.ring, "piv-pin", work.guid.bytes)
+    if ref is not None:
+        return work.ring.reveal_pin(ref)
+    typed = work.typed.get("PIN")
+    return Secret(typed.reveal()) if typed is not None else Secret(b"")
 
 
 def read_record(work: Work) -> BadgeRecord:

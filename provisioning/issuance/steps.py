@@ -29,7 +29,7 @@ from ..ledger import Books, Intent
 from ..profile import EntryBadge, Instance
 from .work import Facts, Work
 
-__all__ = ["STEPS", "Step", "badge_record", "entry_badge_keys", "steps_for"]
+__all__ = ["STEPS", "Step", "ask_holder", "badge_record", "entry_badge_keys", "steps_for"]
 
 PERSONALIZED = 0x0F
 
@@ -239,7 +239,7 @@ class Certify(_Plain):
     """A key 9A made on the card, and the company CA's certificate for it.
 
     The serial stands in the ledger before the key is made. A certificate that a torn contact left without
-    its card is orphaned and revoked before the next one is made.
+    its card is orphaned and revoked before the next one is made; so is one that is no longer on the card.
     """
 
     name = "certify:9a"
@@ -265,6 +265,8 @@ class Certify(_Plain):
         lost = books.certificates(card_id=work.card_id, states=("reserved", "issued"))
         for certificate in lost:
             books.orphan_certificate(certificate.serial)
+        for certificate in books.certificates(card_id=work.card_id, states=("delivered",)):
+            books.revoke_certificate(certificate.serial, "superseded")
         books.reserve_certificate(
             new_serial(),
             work.line.employee,
@@ -397,7 +399,22 @@ def _settle_keys(work: Work, books: Books, keys: Sequence[tuple[str, KeyRef]]) -
         books.put_key(work.card_id, holder, ref, "live")
 
 
+def ask_holder(work: Work) -> None:
+    """Have the holder type what the profile wants typed, before anything is written.
+
+    Raises InputError ``badge.pin_needed`` when nobody is there.
+    """
+    section = work.profile.employee_id
+    if section is None or _personalized(work, "employee-id"):
+        return
+    for name, pin in (("PIN", section.pin), ("PUK", section.puk)):
+        if pin.source == "typed":
+            _typed(work, name)
+
+
 def _typed(work: Work, name: str) -> Secret:
-    if work.desk.typed is None:
-        raise InputError("badge.pin_needed", pin=name, employee=work.line.employee)
-    return work.desk.typed(work.line, name)
+    if name not in work.typed:
+        if work.desk.typed is None:
+            raise InputError("badge.pin_needed", pin=name, employee=work.line.employee)
+        work.typed[name] = work.desk.typed(work.line, name)
+    return work.typed[name]

@@ -65,6 +65,7 @@ class Work:
     profile: Profile
     card: LedgerCard | None
     objects_written: bool = False
+    typed: dict[str, Secret] = field(default_factory=dict, repr=False)
     _registry: Mapping[bytes, Registered] | None = field(default=None, repr=False)
     _key_versions: tuple[int, ...] | None = None
     _objects: dict[int, bytes | None] = field(default_factory=dict, repr=False)
@@ -140,6 +141,12 @@ class Work:
             self._registry = self._key_versions = None
         self._objects = {}
 
+    def forget_typed(self) -> None:
+        """Wipe what the holder typed."""
+        for secret in self.typed.values():
+            secret.wipe()
+        self.typed.clear()
+
     # what the ledger knows
 
     def candidates(self, books: Books) -> list[KeySet]:
@@ -206,8 +213,9 @@ def _line_of(
     if ready:
         return ready[0]
     if employee and lines[-1].card_id is not None:
-        first = books.card(lines[-1].card_id).identity
-        raise CardChanged(expected=printable(first), found=printable(identity))
+        first = books.card(lines[-1].card_id)
+        if first.state not in UNUSABLE:  # a card that is gone is not asked for again
+            raise CardChanged(expected=printable(first.identity), found=printable(identity))
     raise InputError("order.none_ready")
 
 

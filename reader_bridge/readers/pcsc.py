@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ...apdu.errors import CardRemoved, MalformedResponse, ReaderError, TegataError
+from ...apdu.errors import EXCHANGE, CardRemoved, MalformedResponse, ReaderError, TegataError, Words
 from ...apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from .lockfile import FileLock
 
@@ -44,12 +44,12 @@ class _Context:
         result, self.handle = self.api.SCardEstablishContext(self.api.SCARD_SCOPE_USER)
         self.check(result, "PC/SC")
 
-    def check(self, result: int, reader: str, what: str = "an APDU") -> None:
+    def check(self, result: int, reader: str, what: Words = EXCHANGE) -> None:
         """Turn a result of winscard into our errors."""
         if result != self.api.SCARD_S_SUCCESS:
             self._fail(result, reader, what)
 
-    def _fail(self, result: int, reader: str, what: str) -> NoReturn:
+    def _fail(self, result: int, reader: str, what: Words) -> NoReturn:
         api = self.api
         gone = (
             api.SCARD_W_REMOVED_CARD,
@@ -85,7 +85,7 @@ class _Context:
         result, states = self.api.SCardGetStatusChange(self.handle, milliseconds, query)
         if result == self.api.SCARD_E_TIMEOUT:
             return None
-        self.check(result, reader, "waiting for a card")
+        self.check(result, reader, Words("waiting for a card", "カード待ち"))
         _, event, atr = states[0]
         return event, bytes(atr)
 
@@ -104,7 +104,7 @@ class PcscLink:
         result, self._card, self._protocol = api.SCardConnect(
             context.handle, reader, api.SCARD_SHARE_SHARED, protocols
         )
-        context.check(result, reader, "connecting")
+        context.check(result, reader, Words("connecting", "接続"))
         self._open = True
         self._reader = reader
         self._atr = self._read_atr()
@@ -121,7 +121,7 @@ class PcscLink:
     def transmit(self, command: bytes) -> bytes:
         """One APDU. Raises CardRemoved, MalformedResponse or ReaderError."""
         if not self._open:
-            raise CardRemoved(what="an APDU")
+            raise CardRemoved(what=EXCHANGE)
         api = self._api
         pci = api.SCARD_PCI_T0 if self._protocol == api.SCARD_PROTOCOL_T0 else api.SCARD_PCI_T1
         result, answer = api.SCardTransmit(self._card, pci, list(command))
@@ -129,7 +129,7 @@ class PcscLink:
         if len(answer) < 2:
             # The service reports success with nothing when a card is torn away in the middle.
             if not self._present():
-                raise CardRemoved(what="an APDU")
+                raise CardRemoved(what=EXCHANGE)
             raise MalformedResponse("fewer than two bytes", f"the answer to {command[:4].hex(' ').upper()}")
         return bytes(answer)
 
@@ -142,7 +142,7 @@ class PcscLink:
             api.SCARD_PROTOCOL_T0 | api.SCARD_PROTOCOL_T1,
             api.SCARD_RESET_CARD,
         )
-        self._context.check(result, self._reader, "a reset")
+        self._context.check(result, self._reader, Words("a reset", "リセット"))
         self._atr = self._read_atr()
 
     def close(self, reset: bool = True) -> None:
@@ -155,7 +155,9 @@ class PcscLink:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """A PC/SC transaction: no other program's APDU comes between. The link may be closed inside."""
-        self._context.check(self._api.SCardBeginTransaction(self._card), self._reader, "a transaction")
+        self._context.check(
+            self._api.SCardBeginTransaction(self._card), self._reader, Words("a transaction", "占有の開始")
+        )
         try:
             yield
         finally:
@@ -168,7 +170,7 @@ class PcscLink:
 
     def _read_atr(self) -> bytes:
         result, _, _, _, atr = self._api.SCardStatus(self._card)
-        self._context.check(result, self._reader, "reading the ATR")
+        self._context.check(result, self._reader, Words("reading the ATR", "ATR の読み取り"))
         return bytes(atr)
 
     def _transmission(self) -> TransmissionProtocol:

@@ -8,6 +8,18 @@ from .app import Bridge, BridgeOptions
 from .auto import Persona
 from .identity import Identity
 from .portals import Portal, Portals, Standing
+from .rehearsal import Rehearsal, rehearse
 from .states import State
 
-__all__ = ["Bridge", "BridgeOptions", "Identity", "Persona", "Portal", "Portals", "Standing", "State"]
+__all__ = [
+    "Bridge",
+    "BridgeOptions",
+    "Identity",
+    "Persona",
+    "Portal",
+    "Portals",
+    "Rehearsal",
+    "Standing",
+    "State",
+    "rehearse",
+]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...apdu.errors import RequestError
-from ..web import problem
 from .core import Core
 from .requests import MAX_BYTES
 from .states import FINAL
@@ -39,12 +38,15 @@ class Redemption(BaseModel):
 
 
 class Status(BaseModel):
-    """Where a transaction stands. Never its result."""
+    """Where a transaction stands. Never its result; ``problem`` is the type of an RFC 9457 problem.
+
+    The sentence that belongs to it is for the holder: it may name a reader or a card.
+    """
 
     transaction: str
     state: str
     ended: bool
-    problem: dict[str, Any] | None = None
+    problem: str | None = None
 
 
 Authorization = Annotated[str, Header(max_length=8192)]
@@ -76,7 +78,7 @@ def api_router(core: Core, base_url: str) -> APIRouter:
 
 
 def _status(found: Transaction) -> Status:
-    shown = problem(found.problem, "en") if found.problem is not None else None
+    shown = f"urn:tegata:problem:{found.problem.code}" if found.problem is not None else None
     return Status(transaction=found.id, state=found.state, ended=found.state in FINAL, problem=shown)
 
 

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 from ...apdu.errors import RequestError, TegataError
 from ..readers import ReaderWorker
 from ..signing import NO_ANCHORS, Anchors, RevocationProvider
-from ..store import open_engine
 from ..web import BackgroundServer, Door, Guard, bind, respond
 from ..web import __name__ as web_package
 from ..web.server import serve
@@ -72,8 +71,14 @@ class Bridge:
             require_simulated(options.reader, options.reader.startswith("sim:"))
         self._listener = bind(options.host, options.port)
         port = self._listener.getsockname()[1]
-        self.url = f"http://{_bracketed(options.host)}:{port}"
-        self.core = _core(options)
+        everywhere = options.host in ("0.0.0.0", "::")  # noqa: S104 - an address to recognise
+        named = options.names[0] if options.names and everywhere else None
+        self.url = f"http://{named or f'{_bracketed(options.host)}:{port}'}"
+        try:
+            self.core = _core(options)
+        except TegataError:
+            self._listener.close()
+            raise
         self.app = _app(self.core, self.url, _hosts(options, port))
         self._server: BackgroundServer | None = None
 
@@ -107,7 +112,7 @@ def _core(options: BridgeOptions) -> Core:
     return Core(
         identity=identity,
         portals=Portals(options.portals),
-        journal=Journal(open_engine(options.home / "bridge.sqlite")),
+        journal=Journal(options.home),
         worker=ReaderWorker(options.reader),
         judge=Judge(identity, options.anchors, options.simulated, options.revocation),
         persona=options.persona,
@@ -132,6 +137,7 @@ def _app(core: Core, url: str, hosts: frozenset[str]) -> ASGIApp:
     app.add_exception_handler(TegataError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _unforeseen)
     own = frozenset(f"http://{host}" for host in hosts)
     doors = (
         Door.carried_form("/carried", core.portals.origins),
@@ -144,6 +150,11 @@ def _app(core: Core, url: str, hosts: frozenset[str]) -> ASGIApp:
         Door.api("POST", "/api/transactions/"),
     )
     return Guard(app, hosts=lambda: hosts, doors=doors, limit=MAX_BYTES)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has it (the server raises it on), the answer says nothing of it."""
+    return respond(TegataError(), request.scope)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

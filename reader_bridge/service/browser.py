@@ -73,7 +73,8 @@ def browser_router(core: Core) -> APIRouter:
 
         def enter(browser: str | None, csrf: str) -> Transaction:
             last_try = fields.get("last_try") == "yes"
-            return core.enter_pin(number, browser, csrf, secret, last_try=last_try)
+            question = fields.get("question", "")
+            return core.enter_pin(number, browser, csrf, secret, question=question, last_try=last_try)
 
         try:
             return await run_in_threadpool(_act, request, fields, enter)
@@ -135,7 +136,8 @@ def _page(core: Core, found: Transaction, lang: str) -> Response:
     if found.state in WAITING:
         html = _render("wait.html", lang, found, waiting=WAITING[found.state], refresh=str(REFRESH_SECONDS))
     elif found.state is State.AWAITING_PIN:
-        html = _render("pin.html", lang, found, notice=_notice(found, lang), tries=found.tries)
+        shown = {"notice": _notice(found, lang), "tries": found.tries, "question": found.question}
+        html = _render("pin.html", lang, found, **shown)
     else:
         html = _render("consent.html", lang, found, items=found.items())
     return _with_cookie(HTMLResponse(html), found)

@@ -7,8 +7,7 @@ again: the number the holder saw may be old. The last try is spent only when the
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from cryptography import x509
 
@@ -19,41 +18,44 @@ from ...applets.jpki.host import Jpki, JpkiKey
 from ..signing import algorithm_of, authentication_digest, make_token, sign_detached, sign_pdf
 from ..signing.card_signer import SignDigest, verify_digest
 from ..signing.cms import sign_detached_digest
-from .auto import require_simulated
+from .auto import Persona, require_simulated
 from .requests import Authenticate, Document, Hash, Sign
 from .states import State
-from .transaction import Notice, PinEntry, Transaction
+from .transaction import Notice, PinEntry, Signed, Transaction
 
-if TYPE_CHECKING:
-    from .core import Core
-
-__all__ = ["Signed", "converse"]
+__all__ = ["Holder", "converse"]
 
 SLICE = 1.0
 """Seconds between looks at whether the holder or the clock ended the transaction."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Signed:
-    """What the card made: the certificate (DER) and the body of the result. Not yet judged."""
+class Holder(Protocol):
+    """The person at the other end of the talk; the core speaks for them."""
 
-    certificate: bytes
-    body: dict[str, Any] = field(default_factory=dict)
+    @property
+    def persona(self) -> Persona | None:
+        """Who answers instead of a person, on simulated cards."""
+
+    def state(self, transaction: Transaction) -> State:
+        """Where the transaction stands: the holder, or the clock, may have ended it."""
+
+    def ask_pin(self, transaction: Transaction, notice: Notice) -> PinEntry | None:
+        """What the holder typed; None when the transaction ended first."""
 
 
-def converse(reader: Reader, transaction: Transaction, core: Core) -> Signed | None:
+def converse(reader: Reader, transaction: Transaction, holder: Holder) -> Signed | None:
     """The whole talk; None when the transaction ended before the card signed.
 
     Raises CardError, PinError, ReaderError or RequestError: the transaction has failed then.
     """
-    link = _wait(reader, transaction, core)
+    link = _wait(reader, transaction, holder)
     if link is None:
         return None
     try:
-        if core.persona is not None:
+        if holder.persona is not None:
             require_simulated(link.info.name, link.info.simulated)
         notice = Notice("", _tries(link, transaction.key))
-        while (entry := core.ask_pin(transaction, notice)) is not None:
+        while (entry := holder.ask_pin(transaction, notice)) is not None:
             with entry.pin:
                 done = _attempt(link, transaction, entry)
             if isinstance(done, Signed):
@@ -64,8 +66,8 @@ def converse(reader: Reader, transaction: Transaction, core: Core) -> Signed | N
         link.close(reset=True)
 
 
-def _wait(reader: Reader, transaction: Transaction, core: Core) -> Link | None:
-    while core.state(transaction) is State.AWAITING_CARD:
+def _wait(reader: Reader, transaction: Transaction, holder: Holder) -> Link | None:
+    while holder.state(transaction) is State.AWAITING_CARD:
         try:
             return reader.wait_for_card(SLICE)
         except ReaderError as error:

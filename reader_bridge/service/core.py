@@ -19,7 +19,7 @@ from ...apdu.errors import InputError, PinError, RequestError, TegataError
 from ...apdu.secret import Secret
 from ..readers import ReaderWorker
 from .auto import Persona
-from .conversation import Signed, converse
+from .conversation import converse
 from .identity import Identity
 from .journal import Journal
 from .outcome import Judge, claims
@@ -27,7 +27,7 @@ from .portals import Portal, Portals
 from .requests import Authenticate, Request, read_assertion, read_request
 from .results import encrypt, encryption_key
 from .states import FINAL, TRANSITIONS, State
-from .transaction import Arrival, Notice, PinEntry, Transaction
+from .transaction import Arrival, Notice, PinEntry, Signed, Transaction
 
 __all__ = ["Core"]
 
@@ -36,6 +36,8 @@ SLICE = 0.25
 KEPT = timedelta(minutes=10)
 """How long an ended transaction and its result stay in memory."""
 MOST_OPEN = 100
+MOST_ENDED = 200
+"""So many ended ones are kept; the oldest, and with it a result that nobody fetched, goes first."""
 
 
 class Core:
@@ -57,7 +59,7 @@ class Core:
         self.persona = persona
         self._journal = journal
         self._worker = worker
-        self._judge = judge
+        self.judge = judge
         self._clock = clock
         self._lock = threading.RLock()
         self._transactions: dict[str, Transaction] = {}
@@ -78,7 +80,7 @@ class Core:
             encryption_key(portal)
         with self._lock:
             self._purge(now)
-            if len(self._transactions) >= MOST_OPEN:
+            if sum(found.state not in FINAL for found in self._transactions.values()) >= MOST_OPEN:
                 raise RequestError(what="too many transactions are open")
             self._journal.use(portal.id, asked.jti, datetime.fromtimestamp(asked.exp, UTC), now)
             return self._create(portal, asked, arrival, now)
@@ -120,16 +122,19 @@ class Core:
             return found
 
     def enter_pin(
-        self, number: str, browser: str | None, csrf: str, pin: Secret, *, last_try: bool
+        self, number: str, browser: str | None, csrf: str, pin: Secret, *, question: str, last_try: bool
     ) -> Transaction:
         """The holder typed the PIN. Its form is checked before the card is asked.
 
-        Raises InputError ``pin.format``; then no try was spent.
+        ``question`` is the number of the PIN page that it was typed on: each page counts once, so a second
+        click or the back button changes nothing. ``last_try`` counts only where the page asked for it.
+        Raises InputError ``pin.format`` and PinError ``pin.last_try``; then no try was spent.
         """
         with self._lock:
             found = self._own(number, browser, csrf)
-            if found.state is not State.AWAITING_PIN:
-                raise RequestError("request.state", state=found.state)
+            if found.state is not State.AWAITING_PIN or question != str(found.question):
+                pin.wipe()
+                return found
             rule = found.key.pin_rule
             if not rule.allows(pin.reveal() if len(pin) else b""):
                 found.notice = Notice("pin.format", found.tries)
@@ -138,7 +143,7 @@ class Core:
                 found.notice = Notice("pin.last_try", 1)
                 raise PinError(1, rule.name, code="pin.last_try")
             self._move(found, State.SIGNING)
-            found.pins.put(PinEntry(pin, last_try))
+            found.pins.put(PinEntry(pin, last_try and found.tries == 1))
             return found
 
     # The talk with the card (worker thread).
@@ -155,6 +160,7 @@ class Core:
             if self.state(transaction) in FINAL:
                 return None
             transaction.tries = notice.tries
+            transaction.question += 1
             transaction.notice = notice if notice.code else None
             if self.persona is not None:
                 return self._automatic(transaction, self.persona)
@@ -164,6 +170,7 @@ class Core:
                 return transaction.pins.get(timeout=SLICE)
             except queue.Empty:
                 continue
+        transaction.forget_pins()
         return None
 
     def _automatic(self, transaction: Transaction, persona: Persona) -> PinEntry:
@@ -185,14 +192,15 @@ class Core:
         """Judge what the card made; only then does it become a result."""
         if signed is None:
             return
-        body = self._judge.body(transaction, signed)
+        body = self.judge.body(transaction, signed)
         with self._lock:
             if self.state(transaction) in FINAL:
                 return
-            transaction.result = self._dress(transaction, State.DONE, body)
+            result = self._dress(transaction, State.DONE, body)
+            self._move(transaction, State.DONE)  # first the record, then the result
+            transaction.result = result
             if isinstance(transaction.request, Authenticate) and transaction.arrival is Arrival.PUSHED:
                 transaction.code = secrets.token_urlsafe(32)
-            self._move(transaction, State.DONE)
 
     def _ended(self, transaction: Transaction, done: Future[None]) -> None:
         try:
@@ -223,8 +231,10 @@ class Core:
                 raise RequestError("request.not_allowed", what="the browser carries this result")
             if found.state not in FINAL:
                 raise RequestError("request.state", state=found.state)
-            if found.state is not State.DONE:
+            if found.state in (State.DECLINED, State.EXPIRED):
                 raise found.problem or RequestError("request.state", state=found.state)
+            if found.state is State.FAILED:  # why is told by code alone: sentences may name a reader
+                raise RequestError("request.state", state=found.state)
             if found.result is None:
                 raise RequestError("request.released")
             if found.code is not None and not _same(code, found.code):
@@ -283,9 +293,11 @@ class Core:
             self._move(transaction, State.EXPIRED, RequestError("request.expired"))
 
     def _purge(self, now: datetime) -> None:
-        for found in list(self._transactions.values()):
+        for found in self._transactions.values():
             self._expire(found, now)
-            if found.state in FINAL and now >= found.changed + KEPT:
+        ended = [found for found in self._transactions.values() if found.state in FINAL]
+        for place, found in enumerate(sorted(ended, key=lambda one: one.changed, reverse=True)):
+            if place >= MOST_ENDED or now >= found.changed + KEPT:
                 del self._transactions[found.id]
 
     def close(self) -> None:
@@ -295,6 +307,7 @@ class Core:
                 if found.state not in FINAL:
                     self._move(found, State.FAILED, RequestError(what="the bridge was stopped"))
         self._worker.close()
+        self._journal.close()
 
 
 def _same(given: str | None, expected: str) -> bool:

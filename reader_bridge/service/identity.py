@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from ...apdu.errors import InputError
+from ..store import write_new
 
 __all__ = ["Identity"]
 
@@ -36,15 +36,15 @@ class Identity:
     @classmethod
     def load(cls, path: Path) -> Identity:
         """The identity in ``path`` (mode 0600), made on first use. Raises InputError ``store.open``."""
+        if path.exists():
+            return cls._read(path)
+        made = cls.make()
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
+            write_new(path, json.dumps({"key": made.key.as_dict(private=True), "secret": made.secret.hex()}))
+        except FileExistsError:  # another process was faster
             return cls._read(path)
         except OSError as error:
             raise InputError("store.open", path=str(path), what=error.strerror) from error
-        made = cls.make()
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"key": made.key.as_dict(private=True), "secret": made.secret.hex()}, file)
         return made
 
     @classmethod

@@ -7,12 +7,14 @@ No column holds anything of a certificate.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import Column, Engine, String, Table, delete, insert, select, update
+from sqlalchemy import Column, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ...apdu.errors import RequestError
-from ..store import UtcDateTime, audit, metadata, upgrade
+from ...apdu.errors import InputError, RequestError, Words
+from ..readers.lockfile import FileLock
+from ..store import UtcDateTime, audit, metadata, open_engine, upgrade
 from .states import FINAL, State
 
 __all__ = ["Journal"]
@@ -42,11 +44,25 @@ KEPT = timedelta(minutes=2)
 
 
 class Journal:
-    """The durable side of the core."""
+    """The durable side of the core: ``bridge.sqlite`` in the bridge's home, which it has for itself.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        upgrade(engine, f"{__package__}.migrations")
+    Two bridges in one home would declare each other's transactions dead: the second one gets InputError
+    ``store.open``.
+    """
+
+    def __init__(self, home: Path) -> None:
+        try:
+            self._lock = FileLock("bridge", home)
+        except BlockingIOError as error:
+            what = Words("another bridge is using it", "別のブリッジが使っています")
+            raise InputError("store.open", path=str(home), what=what) from error
+        self._engine = open_engine(home / "bridge.sqlite")
+        upgrade(self._engine, f"{__package__}.migrations")
+
+    def close(self) -> None:
+        """Let the database go; SQLite then folds its write-ahead log into the file."""
+        self._engine.dispose()
+        self._lock.release()
 
     def use(self, portal: str, jti: str, expires: datetime, now: datetime) -> None:
         """Note that a request or assertion was used. Raises RequestError ``request.replayed``."""

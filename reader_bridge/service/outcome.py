@@ -22,12 +22,11 @@ from ..signing import (
     verify_pdf,
     verify_token,
 )
-from .conversation import Signed
 from .identity import Identity
 from .portals import Portal, Standing
 from .requests import Authenticate, Document
 from .states import State
-from .transaction import Transaction
+from .transaction import Signed, Transaction
 
 __all__ = ["Judge", "claims"]
 

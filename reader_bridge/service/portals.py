@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import enum
 import json
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ...apdu.errors import InputError, RequestError, TegataError
 from ..signing.webeid import check_origin
+from ..store import write_new
+from .shown import check_shown
 
-__all__ = ["Portal", "Portals", "Standing", "public_keys"]
+__all__ = ["Portal", "Portals", "Standing", "make_key", "public_keys"]
+
+
+log = logging.getLogger(__name__)
 
 
 class Standing(enum.StrEnum):
@@ -34,22 +41,34 @@ class Standing(enum.StrEnum):
     NONE = "none"
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+RETURN_URL = re.compile(r"https?://[^/?#\s]+([/?][!$-;=?-\[\]_a-z~]*)?")
 
 
 def _origin(value: str) -> str:
     try:
         check_origin(value)
     except RequestError as error:
-        raise ValueError("an origin is scheme://host[:port]") from error
+        raise ValueError(
+            "an origin is scheme://host[:port] as browsers send it: lower case, no default port"
+        ) from error
     return value
 
 
 def _return_url(value: str) -> str:
+    """An origin, then visible ASCII without fragment: it goes into a header and into pages."""
+    if not RETURN_URL.fullmatch(value):
+        raise ValueError("a return address is an http(s) URL in ASCII, without user or fragment")
     parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.fragment or "@" in parts.netloc:
-        raise ValueError("a return address is an http(s) URL without user or fragment")
+    _origin(f"{parts.scheme}://{parts.netloc}")
     return value
+
+
+def _keys(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return public_keys(json.dumps(value))
+    except InputError as error:
+        raise ValueError("not a JWK set of public keys") from error
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -62,11 +81,11 @@ class Portal(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
-    name: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, AfterValidator(check_shown)] = Field(min_length=1, max_length=100)
     standing: Standing
     origins: tuple[Origin, ...] = Field(min_length=1)
     return_urls: tuple[ReturnUrl, ...] = Field(min_length=1)
-    keys: dict[str, Any]
+    keys: Annotated[dict[str, Any], AfterValidator(_keys)]
     pairwise: bool = False
     bare_hash: bool = False
 
@@ -80,7 +99,7 @@ class Portal(BaseModel):
         return self.standing is not Standing.NONE and not self.pairwise
 
 
-def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
+def public_keys(raw: str | bytes, path: str = "the key") -> dict[str, Any]:
     """The public part of a JWK or JWK set in JSON; private members are dropped.
 
     Raises InputError ``portal.file``.
@@ -91,8 +110,24 @@ def public_keys(raw: str, path: str = "the key") -> dict[str, Any]:
         if any(key.get("kty") == "oct" for key in keys["keys"]) or not keys["keys"]:
             raise ValueError("no public key in it")
         return dict(KeySet.import_key_set(keys).as_dict(private=False))  # type: ignore[arg-type]
-    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise InputError("portal.file", path=path, what="not a JWK or JWK set of public keys") from error
+
+
+def make_key(path: Path) -> str:
+    """Write a new private key for a portal (JWK, P-256 for ES256) to ``path``, readable by its owner alone.
+
+    Returns the key's thumbprint (RFC 7638). Raises InputError ``input.exists``, or ``input.file`` when the
+    file cannot be written.
+    """
+    key = ECKey.generate_key("P-256", private=True, auto_kid=True)
+    try:
+        write_new(path, json.dumps(key.as_dict(private=True)) + "\n")
+    except FileExistsError as error:
+        raise InputError("input.exists", path=str(path)) from error
+    except OSError as error:
+        raise InputError("input.file", path=str(path), what=error.strerror) from error
+    return str(key.thumbprint())
 
 
 class Portals:
@@ -105,26 +140,36 @@ class Portals:
         for path in sorted(self.folder.glob("*.json")):
             yield self._read(path)
 
+    def usable(self) -> Iterator[Portal]:
+        """As iterating, but a registration that is not right is told to the operator's log and lets only its
+        own portal down."""
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                yield self._read(path)
+            except InputError as error:
+                log.warning("%s", error)
+
     def get(self, portal: str) -> Portal:
         """Raises RequestError ``request.unknown_portal``."""
-        for found in self:
+        for found in self.usable():
             if found.id == portal:
                 return found
         raise RequestError("request.unknown_portal")
 
     def origins(self) -> frozenset[str]:
         """The origins of all portals."""
-        return frozenset(origin for portal in self for origin in portal.origins)
+        return frozenset(origin for portal in self.usable() for origin in portal.origins)
 
     def add(self, portal: Portal) -> Path:
         """Write a new registration. Raises InputError ``portal.exists``."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{portal.id}.json"
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(portal.model_dump_json(indent=2) + "\n")
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_new(path, portal.model_dump_json(indent=2) + "\n", mode=0o644)
         except FileExistsError as error:
             raise InputError("portal.exists", portal=portal.id, path=str(path)) from error
+        except OSError as error:
+            raise InputError("input.file", path=str(path), what=error.strerror) from error
         return path
 
     @staticmethod
@@ -150,7 +195,7 @@ def _checked(fields: Any, path: str) -> Portal:
     for url in (*portal.origins, *portal.return_urls):
         parts = urlsplit(url)
         plain = parts.scheme == "http" and portal.standing is not Standing.TEST
-        if plain and parts.netloc.rpartition(":")[0] not in LOOPBACK:
+        if plain and parts.hostname not in LOOPBACK:
             problem = InputError("portal.file", path=path, what=f"{url} must be https")
     if problem is not None:
         raise problem

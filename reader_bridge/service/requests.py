@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -11,12 +12,21 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ...apdu.errors import RequestError, TegataError
 from ..signing.pdf import check_pdf
 from ..signing.webeid import check_nonce, check_origin
 from .portals import Portal, Portals
+from .shown import check_shown
 
 __all__ = [
     "ALGORITHMS",
@@ -49,7 +59,12 @@ def _base64(value: Any) -> bytes:
         raise ValueError("not base64") from error
 
 
+def _shown_if_any(text: str) -> str:
+    return check_shown(text) if text else text
+
+
 Bytes = Annotated[bytes, BeforeValidator(_base64)]
+Shown = Annotated[str, AfterValidator(_shown_if_any)]
 
 
 class _Header(BaseModel):
@@ -81,7 +96,7 @@ class Assertion(_Claims):
 class _Request(_Claims):
     return_url: str
     state: str = Field(default="", max_length=512)
-    purpose: str = Field(default="", max_length=200)
+    purpose: Shown = Field(default="", max_length=200)
 
 
 class Authenticate(_Request):
@@ -98,7 +113,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: Literal["pdf", "cms"]
-    label: str = Field(min_length=1, max_length=200)
+    label: Shown = Field(min_length=1, max_length=200)
     document: Bytes
 
 
@@ -108,7 +123,7 @@ class Hash(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: Literal["hash"]
-    label: str = Field(default="", max_length=200)
+    label: Shown = Field(default="", max_length=200)
     sha256: Annotated[Bytes, Field(min_length=32, max_length=32)]
 
 
@@ -153,10 +168,12 @@ def read_assertion(text: str, portals: Portals, bridge: str, now: datetime) -> t
 
 def _read(text: str, portals: Portals, kind: str, model: TypeAdapter[Any]) -> tuple[Portal, Any]:
     try:
-        parts = text.encode("ascii").split(b".")
+        parts = text.encode("ascii").split(b".", 3)
         header, payload, signature = (urlsafe_b64decode(part) for part in parts)
         claims = model.validate_json(payload)
         protected = _HEADER.validate_json(header)
+        for part in (header, payload):
+            json.loads(part, object_pairs_hook=_each_once)
     except ValidationError as error:
         first = error.errors()[0]
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -170,6 +187,12 @@ def _read(text: str, portals: Portals, kind: str, model: TypeAdapter[Any]) -> tu
     if not any(_verifies(key, protected, signed, signature) for key in portal.key_set.keys):
         raise RequestError("request.signature", what="no registered key made it")
     return portal, claims
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Two readers may take two different ones of a name that stands twice (RFC 8725 §2.4)."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice")
 
 
 def _verifies(key: Key, header: _Header, signed: bytes, signature: bytes) -> bool:

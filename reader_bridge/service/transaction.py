@@ -8,6 +8,7 @@ import queue
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ...apdu.errors import TegataError
@@ -17,7 +18,7 @@ from .portals import Portal
 from .requests import Authenticate, Request, Sign
 from .states import LIMITS, WHOLE, State
 
-__all__ = ["Arrival", "Notice", "PinEntry", "Transaction"]
+__all__ = ["Arrival", "Notice", "PinEntry", "Signed", "Transaction"]
 
 
 class Arrival(enum.StrEnum):
@@ -43,6 +44,14 @@ class Notice:
     tries: int | None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Signed:
+    """What the card made: the certificate (DER) and the body of the result. Not yet judged."""
+
+    certificate: bytes
+    body: dict[str, Any]
+
+
 def _token() -> str:
     return secrets.token_urlsafe(32)
 
@@ -56,12 +65,12 @@ class Transaction:
     arrival: Arrival
     created: datetime
     changed: datetime
-    lang: str = "en"
     id: str = field(default_factory=_token)
     state: State = State.CREATED
     browser: str | None = None
     csrf: str = field(default_factory=_token)
     tries: int | None = None
+    question: int = 0
     notice: Notice | None = None
     problem: TegataError | None = None
     result: str | None = None
@@ -83,6 +92,11 @@ class Transaction:
         """Drop what is no longer needed once the transaction has ended."""
         if isinstance(self.request, Sign):
             self.request = self.request.model_copy(update={"items": ()})
+
+    def forget_pins(self) -> None:
+        """Wipe what was typed and never used."""
+        while not self.pins.empty():
+            self.pins.get_nowait().pin.wipe()
 
     def return_address(self) -> str:
         """Where the holder's browser goes back to, with the one-time code when there is one."""

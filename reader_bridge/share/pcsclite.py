@@ -58,6 +58,8 @@ class PcscliteServer:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(os.fspath(self.path))
+            # Nobody can connect before listen(): from the first moment the card is its owner's alone.
+            self.path.chmod(0o600)
         except OSError as error:
             listener.close()
             raise ReaderError("share.socket", path=self.path, what=error.strerror or str(error)) from error
@@ -168,7 +170,8 @@ class _Connection:
             self._waiting = False
             try:
                 self._sock.sendall(wire.EVENT.pack(0, status))
-            except OSError:  # its own thread notices at the next receive
+            except OSError:  # gone, or it does not read: part of an event would spoil all that follows
+                self.hang_up()
                 return False
             return True
 

@@ -342,6 +342,8 @@ class Slot:
             self.remove()
             return
         except TegataError:
+            # What was verified on it would serve the next client: a card that cannot be reset is taken out.
+            self.remove()
             raise PcscError(Status.UNRESPONSIVE_CARD) from None
         atr = self._worker.submit(lambda: link.atr).result()[:MAX_ATR]
         with self._changed:

@@ -24,6 +24,7 @@ AWAY_SECONDS = 1.2
 
 _RETRY_FIRST, _RETRY_MOST = 0.2, 2.0
 _CONNECT_SECONDS = 5.0
+_SEND_SECONDS = 2.0
 _CHUNK = 65536
 _WRONG_LENGTH = bytes.fromhex("6700")  # for an answer that no frame can hold
 
@@ -118,7 +119,8 @@ class VpcdClient:
         except OSError:  # refused, unreachable, timed out: the reader may come later
             self._report(Report.WAITING)
             return None
-        sock.settimeout(None)
+        # A driver that does not read must not keep stop() from being heard.
+        sock.settimeout(_SEND_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -143,7 +145,7 @@ class VpcdClient:
             except (CardRemoved, MalformedResponse):
                 # What a torn card looks like from the driver: no answer, and the connection ends.
                 return Report.REMOVED
-            except OSError:  # reset by the driver: pcscd was stopped
+            except OSError:  # reset by the driver (pcscd was stopped), or it does not read
                 return Report.DISCONNECTED
 
     def _answer(self, sock: socket.socket, link: Link, body: bytes) -> None:

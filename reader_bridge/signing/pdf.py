@@ -6,6 +6,7 @@ The signature is added as an incremental update, so every byte of the document s
 from __future__ import annotations
 
 import io
+import zlib
 from datetime import datetime
 
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -26,6 +27,19 @@ __all__ = ["FIELD", "check_pdf", "sign_pdf", "verify_pdf"]
 
 FIELD = "Tegata"
 """Name of the first signature field; later ones are numbered."""
+DAMAGED = (
+    PdfError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,
+    zlib.error,
+)
+"""What pyHanko's reader raises for damaged or hostile files: it takes much of their structure on trust."""
 
 
 def check_pdf(document: bytes, name: str = "PDF") -> None:
@@ -58,7 +72,7 @@ def sign_pdf(
     out = io.BytesIO()
     try:
         run(PdfSigner(metadata, signer=signer).async_sign_pdf(writer, output=out))
-    except (PdfError, SigningError, validation_errors.SignatureValidationError) as error:
+    except (*DAMAGED, SigningError, validation_errors.SignatureValidationError) as error:
         raise RequestError("signature.document", name=name, what="it does not allow it") from error
     return out.getvalue()
 
@@ -95,7 +109,7 @@ def _writer(document: bytes, name: str) -> IncrementalPdfFileWriter:
         if writer.prev.encrypted:
             raise RequestError("signature.document", name=name, what="it is encrypted")
         _ = writer.root
-    except (PdfError, ValueError, KeyError, TypeError, IndexError) as error:
+    except DAMAGED as error:
         raise RequestError("signature.document", name=name, what="it is not a readable PDF") from error
     return writer
 

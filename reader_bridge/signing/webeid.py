@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,6 +41,10 @@ APP_VERSION = "urn:tegata:0.1.0"
 TOKEN_LENGTH = range(100, 10001)
 NONCE_LENGTH = range(44, 129)
 ORIGIN_MAX = 255
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +69,31 @@ class Token:
                 algorithm=str(fields["algorithm"]),
                 signature=base64.b64decode(fields["signature"], validate=True),
             )
-        except (ValueError, TypeError, KeyError, binascii.Error) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
             raise RequestError("request.malformed", what="the token's fields") from error
 
 
 def check_origin(origin: str) -> None:
-    """An origin is ``scheme://host[:port]``, no more. Raises RequestError ``request.malformed``."""
-    parts = urlsplit(origin)
-    plain = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme not in ("https", "http") or not parts.hostname or plain != origin or "@" in origin:
-        raise RequestError("request.malformed", what="the origin")
+    """An origin as browsers write it (RFC 6454 §6.2): ``scheme://host[:port]``, in lower-case ASCII, without
+    the scheme's own port. Raises RequestError ``request.malformed``."""
     if len(origin) > ORIGIN_MAX:
         raise RequestError("request.malformed", what="the origin's length")
+    found = ORIGIN.fullmatch(origin)
+    if found is None or not _is_host(found["host"]) or not _is_port(found["scheme"], found["port"]):
+        raise RequestError("request.malformed", what="the origin")
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(host[1:-1])) == host[1:-1]
+        except ValueError:
+            return False
+    return all(label.strip("-") == label != "" for label in host.split("."))
+
+
+def _is_port(scheme: str, port: str | None) -> bool:
+    return port is None or (int(port) < 65536 and port != DEFAULT_PORTS[scheme])
 
 
 def check_nonce(nonce: str) -> None:

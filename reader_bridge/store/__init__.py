@@ -5,7 +5,8 @@ Floor 2 of the house: knows nothing of badges or transactions; the packages abov
 
 from .audit import AuditRow
 from .engine import UtcDateTime, metadata, now, open_engine
+from .files import write_new
 from .migrations import upgrade
 from .settings import Settings
 
-__all__ = ["AuditRow", "Settings", "UtcDateTime", "metadata", "now", "open_engine", "upgrade"]
+__all__ = ["AuditRow", "Settings", "UtcDateTime", "metadata", "now", "open_engine", "upgrade", "write_new"]

@@ -1,12 +1,13 @@
 """The guard at the entrance of a service: an ASGI middleware that lets in only what a door is meant for.
 
-The order is fixed: Host → Origin → Sec-Fetch-Site → Content-Type → size. Host comes first because it is
-what a rebound DNS name cannot fake (W3C Fetch Metadata; RFC 9110 §7.2; RFC 6454). All comparisons are
-exact; there are no patterns.
+The order is fixed: Host → Origin → Sec-Fetch-Site → Content-Type → size and pace of the body. Host comes
+first because it is what a rebound DNS name cannot fake (W3C Fetch Metadata; RFC 9110 §7.2; RFC 6454). All
+comparisons are exact; there are no patterns.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...apdu.errors import RequestError
+from ...apdu.errors import RequestError, Words
 from .problems import respond
 
 __all__ = ["SECURITY_HEADERS", "Door", "Guard"]
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+BODY_SECONDS = 30
+"""How long a client may take to send its body."""
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -118,10 +121,12 @@ class Guard:
         sender = _with_headers(send)
         try:
             self._admit(scope)
+            body = await _body(receive, self._limit)
         except RequestError as error:
             await respond(error, scope)(scope, receive, sender)
             return
-        await self._app(scope, _limited(receive, self._limit), sender)
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), sender)
 
     def _admit(self, scope: MutableMapping[str, Any]) -> None:
         headers = Headers(scope=scope)
@@ -137,19 +142,36 @@ class Guard:
             raise RequestError("request.too_large", limit=self._limit)
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Count the body as it comes: a chunked request announces no length."""
-    seen = 0
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body, counted as it comes (a chunked one announces no length); None when the client left.
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise RequestError("request.too_large", limit=limit)
-        return message
+    Raises RequestError ``request.too_large``, or ``request.malformed`` for one that takes too long.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > limit:
+                    raise RequestError("request.too_large", limit=limit)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError as error:
+        what = Words("its body came too slowly", "本文の送信が遅すぎます")
+        raise RequestError("request.malformed", what=what) from error
 
-    return counted
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, then whatever the client does next."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
 
 
 def _with_headers(send: Send) -> Send:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import uvicorn
@@ -16,6 +19,8 @@ from ...apdu.errors import InputError
 __all__ = ["BackgroundServer", "bind", "serve"]
 
 START_SECONDS = 15.0
+STOP_SECONDS = 3
+"""How long a server that is told to stop waits for requests under way."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -39,13 +44,50 @@ def bind(host: str, port: int) -> socket.socket:
 def _server(app: ASGIApp) -> uvicorn.Server:
     # No access log: paths and queries carry one-time codes.
     return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
     )
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until the process is told to stop (SIGINT, SIGTERM)."""
-    _server(app).run(sockets=[listener])
+    """Serve until the process is told to stop (SIGINT, SIGTERM), then return: the caller closes the rest.
+
+    To be called in the main thread.
+    """
+    with _stopped_by_signals():
+        _server(app).run(sockets=[listener])
+
+
+class _Stopped(SystemExit):
+    """The process was told to stop."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """End the block at SIGINT or SIGTERM.
+
+    uvicorn stops at them too, but then raises the signal once more under the handlers that it found; the
+    system's own would end the process before anything is closed.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise _Stopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _Stopped:
+        return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class BackgroundServer:

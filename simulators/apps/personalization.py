@@ -12,7 +12,7 @@ from ...apdu.secret import Secret
 from ...applets.security_domain.model.dgi import read_dgis
 from ..card.application import CardStatus, Context
 
-__all__ = ["collect", "decrypt_key"]
+__all__ = ["MAX_STAGED", "collect", "decrypt_key"]
 
 LAST_BLOCK, STRUCTURE, STRUCTURE_DGI = 0x80, 0x18, 0x08
 STAGED = "personalisation"

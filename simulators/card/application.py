@@ -199,8 +199,16 @@ class DomainContext(Context):
         if entry.aid == self.entry.aid:
             self.entry = entry
 
+    def in_use(self, aid: bytes) -> bool:
+        """Whether the application is selected on any logical channel."""
+        return self._machine.selected_anywhere(aid)
+
     def remove(self, aid: bytes) -> None:
-        """Remove an entry and the memory of its instance, as one transaction."""
+        """Remove an entry and the memory of its instance, as one transaction.
+
+        It must not be :meth:`in_use`: a channel's volatile memory would serve the next instance of that AID.
+        """
+        self._machine.forget_volatile(aid)
         own = Storage(self._machine, f"app/{aid.hex()}/")
         with self._machine.transaction():
             for name in own.names():

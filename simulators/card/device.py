@@ -90,6 +90,8 @@ class SimulatedCard:
         if self._ram is None:
             raise PowerLost
         outcome = step(self.store.content, self._ram, command, self.entropy)
+        # Without power until all is written, whatever keeps it from being: a cut, a full disk.
+        self._ram = None
         self._apply(outcome)
         self._ram = outcome.ram
         self.clock.exchange(len(command), len(outcome.response), outcome.cost)
@@ -109,5 +111,4 @@ class SimulatedCard:
 
     def _lose_power(self) -> None:
         self.cut = None
-        self._ram = None
         raise PowerLost

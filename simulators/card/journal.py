@@ -12,12 +12,14 @@ keeps a second opener out.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 from ...apdu.errors import InputError
 from .kernel import Write
@@ -78,21 +80,16 @@ class MemoryStore:
 class FileStore(MemoryStore):
     """Non-volatile memory in a card file.
 
-    Raises InputError ``cardfile.*`` for a file that is not one, or is in use.
+    Raises InputError ``cardfile.*`` for a file that is not one, is damaged or in use, and when a write does
+    not fit the disk: nothing of that write is kept then.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # A link is followed once: rewriting replaces the file, never the link.
+        self._place = Path(os.path.realpath(path))
+        self._file = self._open()
         try:
-            self._file: IO[bytes] = path.open("r+b")
-        except FileNotFoundError:
-            raise InputError("cardfile.missing", file=path) from None
-        except IsADirectoryError:
-            raise InputError("cardfile.foreign", file=path) from None
-        except PermissionError:
-            raise InputError("cardfile.permission", file=path) from None
-        try:
-            lock_file(self._file, path)
             super().__init__()
             self._load()
         except BaseException:
@@ -102,30 +99,29 @@ class FileStore(MemoryStore):
     @classmethod
     def create(cls, path: Path, content: Mapping[str, bytes]) -> FileStore:
         """A new card file. Raises InputError ``cardfile.exists`` rather than overwrite one."""
-        image = _image(content)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write_file(path, _image(content)).close()
         except FileExistsError:
             raise InputError("cardfile.exists", file=path) from None
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            raise InputError("cardfile.permission", file=path) from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(image)
-            file.flush()
-            os.fsync(file.fileno())
+        except OSError as error:
+            raise _refusal(error, path) from None
         return cls(path)
 
     def apply(self, write: Write) -> None:
         """One whole write, in the file before this returns."""
-        self._file.write(_record(write))
-        self._file.flush()
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            _write_all(self._file, _record(write))
+        except OSError as error:
+            self._file.truncate(end)
+            raise _refusal(error, self.path) from None
         super().apply(write)
 
     def tear(self, write: Write) -> None:
         """The first part of a record, as a power cut leaves it."""
         record = _record(write)
-        self._file.write(record[: HEAD.size + (len(record) - HEAD.size + 1) // 2])
-        self._file.flush()
+        self._file.seek(0, os.SEEK_END)
+        _write_all(self._file, record[: HEAD.size + (len(record) - HEAD.size + 1) // 2])
 
     def recover(self) -> None:
         """Read the file again as the card does at power-up."""
@@ -134,46 +130,87 @@ class FileStore(MemoryStore):
     def close(self) -> None:
         self._file.close()
 
+    def _open(self) -> io.FileIO:
+        """The locked file that the path names: not one that was replaced before its lock was free."""
+        while True:
+            file = _open_regular(self._place, self.path)
+            try:
+                lock_file(file, self.path)
+                if self._place.exists() and os.path.samestat(os.fstat(file.fileno()), self._place.stat()):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
     def _load(self) -> None:
         self._file.seek(0)
-        raw = self._file.read()
-        if not raw.startswith(MAGIC):
+        if self._file.read(len(MAGIC)) != MAGIC:
             raise InputError("cardfile.foreign", file=self.path)
-        memory = MemoryStore()
-        offset = len(MAGIC)
-        torn = b""
-        while offset < len(raw):
-            body = _read_record(raw, offset)
-            if body is None:
-                torn = raw[offset:]
-                break
-            memory.apply(_parse(body, self.path))
-            offset += HEAD.size + len(body)
-        if torn:
-            _apply_torn(memory, torn)
-        dirty = bool(torn) or memory.in_transaction
+        raw = MAGIC + self._file.readall()
+        try:
+            memory, kept, torn = _replay(raw)
+            partly = not memory.in_transaction and _apply_torn(memory, torn)
+        except ValueError as error:
+            raise InputError("cardfile.damaged", file=self.path, what=str(error)) from None
         memory.recover()
         self.content, self._before = memory.content, None
         image = _image(self.content)
-        if dirty or len(raw) > max(COMPACT_MINIMUM, COMPACT_FACTOR * len(image)):
+        if partly or len(raw) > max(COMPACT_MINIMUM, COMPACT_FACTOR * len(image)):
             self._rewrite(image)
-        else:
-            self._file.seek(0, os.SEEK_END)
+        elif kept != len(raw):
+            self._file.truncate(kept)
 
     def _rewrite(self, image: bytes) -> None:
-        """Replace the content in place through a copy, so that a kill at any point leaves a whole file."""
-        copy = self.path.with_name(self.path.name + ".new")
-        descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(image)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh = copy.open("r+b")
+        """Replace the file through a copy, so that a kill at any point leaves a whole one."""
+        copy = self._place.with_name(self._place.name + ".new")
+        try:
+            copy.unlink(missing_ok=True)
+            fresh = _write_file(copy, image)
+        except OSError as error:
+            raise _refusal(error, self.path) from None
         lock_file(fresh, self.path)
-        copy.replace(self.path)
+        copy.replace(self._place)
         self._file.close()
         self._file = fresh
-        self._file.seek(0, os.SEEK_END)
+
+
+def _open_regular(place: Path, path: Path) -> io.FileIO:
+    """``place`` for reading and writing; ``path`` is its name in sentences."""
+    try:
+        # Asked first: opening a device or a pipe may wait, or do something.
+        if not stat.S_ISREG(place.stat().st_mode):
+            raise InputError("cardfile.foreign", file=path)
+        return open(place, "r+b", buffering=0)
+    except FileNotFoundError:
+        raise InputError("cardfile.missing", file=path) from None
+    except OSError:
+        raise InputError("cardfile.permission", file=path) from None
+
+
+def _write_file(path: Path, image: bytes) -> io.FileIO:
+    """A new file with this content, on the disk and open; no file when it does not fit. Raises OSError."""
+    file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b")
+    try:
+        _write_all(file, image)
+        os.fsync(file.fileno())
+    except OSError:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def _write_all(file: io.FileIO, raw: bytes) -> None:
+    """All of ``raw``: a disk that fills up takes a part first."""
+    while raw:
+        raw = raw[file.write(raw) :]
+
+
+def _refusal(error: OSError, path: Path) -> InputError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return InputError("cardfile.full", file=path)
+    return InputError("cardfile.permission", file=path)
 
 
 def _image(content: Mapping[str, bytes]) -> bytes:
@@ -190,34 +227,68 @@ def _record(write: Write) -> bytes:
     return HEAD.pack(len(body), zlib.crc32(body)) + body
 
 
+def _replay(raw: bytes) -> tuple[MemoryStore, int, bytes]:
+    """The memory after all whole records, the length of the file without what recovery undoes, and the
+    record that was cut off. Raises ValueError for damage that no loss of power leaves."""
+    memory = MemoryStore()
+    offset = kept = len(MAGIC)
+    while (body := _read_record(raw, offset)) is not None:
+        write = _parse(body)
+        if write.mark and memory.in_transaction == (write.mark == "begin"):
+            raise ValueError(f"a transaction out of place at byte {offset}")
+        memory.apply(write)
+        offset += HEAD.size + len(body)
+        kept = kept if memory.in_transaction else offset
+    torn = raw[offset:]
+    # Only the last record can be torn. Whole ones behind it say that its length is damaged instead.
+    if any(_whole_to_the_end(torn, start) for start in range(1, len(torn))):
+        raise ValueError(f"a record of a wrong length at byte {offset}")
+    return memory, kept, torn
+
+
 def _read_record(raw: bytes, offset: int) -> bytes | None:
-    """The body at ``offset``, or None when it was cut off or damaged."""
+    """The body at ``offset``, None when the file ends before it does. Raises ValueError."""
     if offset + HEAD.size > len(raw):
         return None
     length, crc = HEAD.unpack_from(raw, offset)
+    if not 1 <= length <= MAX_RECORD:
+        raise ValueError(f"a record of {length} bytes at byte {offset}")
     body = raw[offset + HEAD.size : offset + HEAD.size + length]
-    if length > MAX_RECORD or len(body) < length or zlib.crc32(body) != crc:
+    if len(body) < length:
         return None
+    if zlib.crc32(body) != crc:
+        raise ValueError(f"a wrong checksum at byte {offset}")
     return body
 
 
-def _parse(body: bytes, path: Path) -> Write:
+def _whole_to_the_end(raw: bytes, offset: int) -> bool:
+    """Whether one record or more, and nothing else, stand between ``offset`` and the end."""
+    try:
+        while (body := _read_record(raw, offset)) is not None:
+            offset += HEAD.size + len(body)
+            if offset == len(raw):
+                return True
+    except ValueError:
+        pass
+    return False
+
+
+def _parse(body: bytes) -> Write:
     op = body[:1]
-    if op in (b"B", b"C"):
+    if body in (b"B", b"C"):
         return Write(None, mark="begin" if op == b"B" else "commit")
-    if op not in (b"P", b"N", b"D") or len(body) < 3:
-        raise InputError("cardfile.foreign", file=path)
     end = 3 + int.from_bytes(body[1:3], "big")
+    if op not in (b"P", b"N", b"D") or not 3 <= end <= len(body):
+        raise ValueError("a record of an unknown kind")
     return Write(body[3:end].decode(), None if op == b"D" else body[end:], atomic=op == b"P")
 
 
-def _apply_torn(memory: MemoryStore, torn: bytes) -> None:
-    """Keep the first bytes of a torn non-atomic write over the old value; drop any other torn record."""
+def _apply_torn(memory: MemoryStore, torn: bytes) -> bool:
+    """Keep the first bytes of a torn non-atomic write over the old value, if any came; drop any other."""
     body = torn[HEAD.size :]
-    if body[:1] != b"N" or len(body) < 3:
-        return
     end = 3 + int.from_bytes(body[1:3], "big")
-    if len(body) <= end:
-        return
-    key, part = body[3:end].decode(errors="replace"), body[end:]
+    if body[:1] != b"N" or len(body) <= max(end, 3):
+        return False
+    key, part = body[3:end].decode(), body[end:]
     memory.content[key] = part + memory.content.get(key, b"")[len(part) :]
+    return True

@@ -18,7 +18,7 @@ from .application import Application, CardStatus, Context, DomainContext, Entrop
 from .policy import CardPolicy
 from .registry import Kind, LifeCycle, Privilege, RegistryEntry, entries, entry_key
 
-__all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "power_up", "step"]
+__all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "check_memory", "power_up", "step"]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Write:
     """One physical write. ``value`` None deletes. ``BEGIN``/``COMMIT`` (key None) bracket a transaction."""
 
     key: str | None
-    value: bytes | None = None
+    value: bytes | None = field(default=None, repr=False)
     atomic: bool = True
     mark: str = ""
 
@@ -76,10 +76,23 @@ class Ram:
 class Outcome:
     """What a step does: ``writes`` must be applied in order before ``response`` leaves the card."""
 
-    response: bytes
-    ram: Ram
+    response: bytes = field(repr=False)
+    ram: Ram = field(repr=False)
     writes: tuple[Write, ...]
     cost: Counter[str]
+
+
+def check_memory(nv: Mapping[str, bytes]) -> None:
+    """Raises ValueError unless ``nv`` is the memory of a card that this version can run."""
+    try:
+        CardPolicy.from_bytes(nv["card/policy"])
+        for contactless in (False, True):
+            power_up(nv, contactless=contactless)
+        for entry in entries(nv):
+            if entry.kind is not Kind.PACKAGE:
+                load_model(entry.model)
+    except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
+        raise ValueError("this is not the memory of a card") from error
 
 
 def power_up(nv: Mapping[str, bytes], *, contactless: bool = False) -> tuple[Ram, bytes]:
@@ -178,6 +191,12 @@ class Machine:
 
     def reset_memory(self, aid: bytes) -> MutableMapping[str, Any]:
         return self.ram.reset_memory.setdefault(aid, {})
+
+    def selected_anywhere(self, aid: bytes) -> bool:
+        return any(channel.selected == aid for channel in self.ram.channels.values())
+
+    def forget_volatile(self, aid: bytes) -> None:
+        self.ram.reset_memory.pop(aid, None)
 
     # secure channel
 

@@ -29,8 +29,14 @@ def test_send_says_what_it_sends_and_gets(reader: str, capsys: pytest.CaptureFix
     assert lines[0] == f"> {SELECT_ISD}  SELECT ISD"
     assert lines[1].startswith("< 6F")
     assert lines[1].endswith("9000 done, 18 bytes")
-    assert lines[2].endswith("SELECT F001020304")
-    assert lines[3] == "< 6A82  6A82 there is no such application or file"
+    assert lines[2:6] == [
+        "    6F file control information",
+        "      84 DF name: A000000151000000  (ISD)",
+        "      A5 proprietary information",
+        "        9F65 longest command data: FF",
+    ]
+    assert lines[6].endswith("SELECT F001020304")
+    assert lines[7] == "< 6A82  6A82 there is no such application or file"
 
 
 def test_send_from_standard_input_as_json(
@@ -109,3 +115,24 @@ def test_the_shell_works_from_a_pipe(
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--help"]) == 0
     assert "Usage: tegata apdu" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["0020008005 31323334", "0020008004 31323334X"])
+def test_a_mistyped_verify_is_refused_without_its_digits(
+    reader: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO(line))
+    assert main(["apdu", "shell", "--reader", reader]) == 0
+    said = capsys.readouterr()
+    assert "00200080" in said.err
+    assert "313233" not in said.err + said.out
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/no/such/folder/trace"])
+def test_a_trace_that_cannot_be_written_is_said(
+    reader: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["apdu", "send", "--reader", reader, "--trace", place, SELECT_ISD]) == 129
+    assert place in capsys.readouterr().err

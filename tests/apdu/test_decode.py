@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegata.apdu import Command, Response
-from tegata.apdu.decode import describe_command, describe_response
+from tegata.apdu.decode import describe_command, describe_objects, describe_response
 
 SAID = {
     "00A4040C0AD392F000260100000001": "SELECT JPKI",
@@ -59,3 +59,19 @@ def test_answers() -> None:
     read = Command(0x00, 0xB0, le=1)
     assert describe_response(read, Response(b"\x01")) == "9000 done, 1 byte"
     assert describe_response(read, Response(bytes(5))) == "9000 done, 5 bytes"
+
+
+def test_the_answer_of_a_security_domain_is_taken_apart() -> None:
+    assert describe_objects(bytes.fromhex("6F108408A000000151000000A5049F6501FF")) == [
+        "6F file control information",
+        "  84 DF name: A000000151000000  (ISD)",
+        "  A5 proprietary information",
+        "    9F65 longest command data: FF",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", ["", "3082010A", "FF100C313233", "6F05", "6F108408", "00", "6F00" + "30820000"]
+)
+def test_what_is_no_template_is_left_alone(data: str) -> None:
+    assert describe_objects(bytes.fromhex(data)) == []

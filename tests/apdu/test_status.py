@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import tomllib
 from importlib.resources import files
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegata.apdu import Command, Response
+from tegata.apdu.errors import MalformedResponse, PinBlocked, PinError, StatusError, TegataError, Words
 from tegata.apdu.names import GLOBALPLATFORM, INTERINDUSTRY, aid_of, application_name, command_name
 from tegata.apdu.status import meaning, status_error, words
 
@@ -95,3 +97,19 @@ def test_application_names() -> None:
     assert application_name(b"") == "default application"
     assert aid_of("jpki") == bytes.fromhex("D392F000260100000001")
     assert aid_of("nothing") is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StatusError(0x6982, "VERIFY", "JPKI", Words("not allowed", "不可")),
+        PinError(1, code="pin.last_try"),
+        PinBlocked("PUK"),
+        MalformedResponse("no TLV", "the file"),
+    ],
+)
+def test_errors_are_whole_in_another_process(error: TegataError) -> None:
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(again) is type(error)
+    assert (vars(again), again.args) == (vars(error), error.args)
+    assert again.sentence("ja") == error.sentence("ja")

@@ -114,6 +114,34 @@ def test_personal_piv_objects_and_deciphered_data() -> None:
     assert recorded(["002A808601AA00"], {"002A808601AA00": "419000"})[-1] == "**9000"
 
 
+def test_a_right_truncated_aid_hides_what_the_whole_one_does() -> None:
+    """A card that takes it selects the first application that fits, or with P2 = 02 the next."""
+    read = "00B0000004"
+    for aid in (JPKI[:2], JPKI[:12], JPKI[:18]):
+        select = f"00A4040C{len(aid) // 2:02X}{aid}"
+        assert recorded([select, "00A4020C020001", read], {read: "419000"})[-1] == "**9000"
+    assert recorded(["00A4040E03D39210", read], {read: "419000"})[-1] == "**9000"
+    assert recorded([f"00A4040C0A{JPKI}", "00A4020C02000A", read], {read: "419000"})[-1] == "419000"
+
+
+def test_a_refused_read_by_short_id_may_have_moved_the_file_or_not() -> None:
+    select, read = f"00A4040C0A{JPKI}", "00B0000004"
+    first, second = "00A4020C020001", "00A4020C02000A"
+    for before, tried in ((first, "00B08A0004"), (second, "00B0810004")):
+        assert recorded([select, before, tried, read], {tried: "6982", read: "419000"})[-1] == "**9000"
+    assert recorded([select, first, "00B08A0004", read], {read: "419000"})[-1] == "419000"
+
+
+def test_personal_piv_objects_are_hidden_when_they_are_written_too() -> None:
+    printed, certificate = "5C035FC1095303010141", "5C035FC1055303700141"
+    assert recorded([f"00DB3FFF0A{printed}"])[0] == "00DB3FFF0A" + "**" * 10
+    assert recorded([f"00DB3FFF0A{certificate}"])[0] == f"00DB3FFF0A{certificate}"
+    pieces = [f"10DB3FFF0A{printed}", "00DB3FFF02" + "4242"]
+    assert recorded(pieces)[2] == "00DB3FFF02****"
+    assert recorded([*pieces, f"00DB3FFF0A{certificate}"])[4].endswith(certificate)
+    assert recorded([pieces[0], "00CA004200", pieces[1]])[4] == "00DB3FFF024242"
+
+
 def test_marks_of_the_applet_are_kept_through_chaining_and_get_response() -> None:
     stream = StringIO()
     link = AnsweringLink({"00DB3FFF0358595A00": "31326102", "00C0000002": "33349000"})

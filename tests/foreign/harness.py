@@ -22,12 +22,15 @@ TEGATA = (sys.executable, "-m", "tegata.cli")
 NOBODY = 65534
 SECONDS = 30
 
-START = """
+PCSCD = ("/usr/sbin/pcscd", "--foreground")
+"""Not every user's path leads to it."""
+
+START = f"""
 set -e
 ip link set lo up
 mount -t tmpfs tmpfs /run
 mkdir /run/pcscd
-exec pcscd --foreground
+exec {" ".join(PCSCD)}
 """
 
 
@@ -89,7 +92,7 @@ class Namespace:
         self.daemon.communicate(timeout=SECONDS)
         self.daemon = inhabitant
         self.daemon = subprocess.Popen(
-            self.command(["pcscd", "--foreground"]),
+            self.command(PCSCD),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -133,9 +136,24 @@ class OrdinaryUser:
             text=True,
             timeout=2 * SECONDS,
             cwd=self.home,
-            env={**_bare(os.environ), "HOME": str(self.home), "TMPDIR": str(self.home), **variables},
+            env=self._environment(variables),
             check=False,
         )
+
+    def start(self, program: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+        """A program to talk with: its input and its whole output are pipes."""
+        return subprocess.Popen(
+            [*self._prefix(), *program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.home,
+            env=self._environment(variables),
+        )
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        home = {"HOME": str(self.home), "TMPDIR": str(self.home)}
+        return {**_bare(os.environ), **home, **variables}
 
     def _prefix(self) -> list[str]:
         if os.geteuid() != 0:

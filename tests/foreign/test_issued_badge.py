@@ -24,42 +24,44 @@ AUTHENTICATION = "01"
 
 @dataclass(frozen=True)
 class BadgeDesk:
-    """A folder with key ring, company CA, ledger and one finished badge, and the world it was made in."""
+    """A desk's home folder (key ring, company CA, ledger), one card of it, and the world it is in."""
 
     ns: Namespace
-    folder: Path
-
-    @property
-    def card(self) -> Path:
-        return self.folder / "card.sim"
+    home: Path
+    passphrase: Path
+    card: Path
+    letter: Path
 
     def tegata(self, *arguments: str) -> str:
         """One command of ours to its end; what it printed."""
         return self.out(*TEGATA, "--lang", "en", *arguments)
 
     def out(self, *program: str) -> str:
-        done = self.ns.run(
-            program,
-            TEGATA_HOME=str(self.folder / "home"),
-            TEGATA_KEYRING_PASSPHRASE_FILE=str(self.folder / "passphrase"),
-        )
+        """A program, ours or foreign, to its good end; what it printed."""
+        variables = {
+            "TEGATA_HOME": str(self.home),
+            "TEGATA_KEYRING_PASSPHRASE_FILE": str(self.passphrase),
+        }
+        done = self.ns.run(program, **variables)
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def print_letter(self, employee: str) -> None:
+        self.tegata("badge", "pin-letter", "--employee", employee, "--output", str(self.letter))
+
     def pin(self) -> str:
         """The PIN, as its holder reads it in the letter."""
-        return dict(
-            line.split(" ", 1) for line in (self.folder / "letter.txt").read_text("utf-8").splitlines()
-        )["PIN"]
+        lines = self.letter.read_text("utf-8").splitlines()
+        return dict(line.split(" ", 1) for line in lines)["PIN"]
 
 
 @pytest.fixture(scope="module")
 def desk(ns: Namespace, tmp_path_factory: pytest.TempPathFactory) -> BadgeDesk:
     """From nothing to one finished badge and its PIN letter, the card in pcscd's reader."""
-    desk = BadgeDesk(ns, tmp_path_factory.mktemp("desk"))
-    passphrase = desk.folder / "passphrase"
-    passphrase.touch(mode=0o600)
-    passphrase.write_text("correct horse battery staple\n")
+    folder = tmp_path_factory.mktemp("desk")
+    desk = BadgeDesk(ns, folder / "home", folder / "passphrase", folder / "card.sim", folder / "letter.txt")
+    desk.passphrase.touch(mode=0o600)
+    desk.passphrase.write_text("correct horse battery staple\n")
     roster, profile = str(EXAMPLES / "roster.csv"), str(EXAMPLES / "badge-profile.toml")
     desk.tegata("sim", "new", "company-card", str(desk.card))
     desk.tegata("keyring", "init")
@@ -70,8 +72,8 @@ def desk(ns: Namespace, tmp_path_factory: pytest.TempPathFactory) -> BadgeDesk:
         assert f"The badge of {EMPLOYEE} is complete" in said
         again = desk.tegata("badge", "apply", "--reader", "pcsc:", "--employee", EMPLOYEE)
         assert "nothing was changed" in again
-        certificate(desk, desk.folder)
-    desk.tegata("badge", "pin-letter", "--employee", EMPLOYEE, "--output", str(desk.folder / "letter.txt"))
+        certificate(desk, folder)
+    desk.print_letter(EMPLOYEE)
     return desk
 
 
@@ -114,7 +116,12 @@ def test_pkcs11_listing(badge: BadgeDesk) -> None:
 
 @pytest.mark.parametrize("mechanism", ["ECDSA-SHA256", "ECDSA"])
 def test_9a_signs_and_openssl_verifies(badge: BadgeDesk, tmp_path: Path, mechanism: str) -> None:
-    data, message, signature, key = (tmp_path / name for name in ("data", "message", "signature", "key.pem"))
+    assert sign_and_verify(badge, tmp_path, mechanism) == "Verified OK\n"
+
+
+def sign_and_verify(badge: BadgeDesk, folder: Path, mechanism: str) -> str:
+    """What OpenSSL says, by the certificate on the card, about what OpenSC let the card sign."""
+    data, message, signature, key = (folder / name for name in ("data", "message", "signature", "key.pem"))
     data.write_bytes(b"to be signed")
     if mechanism == "ECDSA":  # the caller hashes
         badge.out("openssl", "dgst", "-sha256", "-binary", "-out", str(message), str(data))
@@ -123,10 +130,10 @@ def test_9a_signs_and_openssl_verifies(badge: BadgeDesk, tmp_path: Path, mechani
     tool = ["pkcs11-tool", "--module", opensc_module(), "--login", "--pin", badge.pin(), "--sign"]
     what = ["--id", AUTHENTICATION, "-m", mechanism, "--signature-format", "openssl"]
     badge.out(*tool, *what, "-i", str(message), "-o", str(signature))
-    path = str(certificate(badge, tmp_path))
+    path = str(certificate(badge, folder))
     badge.out("openssl", "x509", "-in", path, "-pubkey", "-noout", "-out", str(key))
     verify = ["openssl", "dgst", "-sha256", "-verify", str(key), "-signature", str(signature), str(data)]
-    assert badge.out(*verify) == "Verified OK\n"
+    return badge.out(*verify)
 
 
 def test_openssl_accepts_the_certificate_under_the_company_ca(badge: BadgeDesk, tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_the_door_reads_it_through_pcscd(badge: BadgeDesk) -> None:
 
 def test_openssl_sees_the_revocation(desk: BadgeDesk, tmp_path: Path) -> None:
     """The last test of this module: the next list names the certificate, and OpenSSL refuses it."""
-    path = str(desk.folder / "badge.pem")
+    path = str(desk.card.parent / "badge.pem")
     desk.out("openssl", "verify", *chain(desk, tmp_path), path)
     serial = desk.out("openssl", "x509", "-in", path, "-noout", "-serial").strip().partition("=")[2]
     desk.tegata("ca", "revoke", serial, "--reason", "key_compromise")
@@ -176,7 +183,7 @@ def test_openssl_sees_the_revocation(desk: BadgeDesk, tmp_path: Path) -> None:
 
 def chain(desk: BadgeDesk, folder: Path) -> list[str]:
     """OpenSSL's options: the company's root, its issuing certificate, and both lists, up to date."""
-    ca = desk.folder / "home" / "ca"
+    ca = desk.home / "ca"
     desk.tegata("ca", "crl", str(folder / "issuing.crl"))
     lists = folder / "lists.pem"
     pem = [

@@ -57,6 +57,14 @@ class Piv(Application):
         return Response(APPLICATION_PROPERTY_TEMPLATE)
 
     def process(self, ctx: Context, command: Command) -> Response:
+        try:
+            return self._dispatch(ctx, command)
+        finally:
+            # Any other command, a refused one too, stands between a VERIFY and the signature key.
+            if command.ins != Ins.VERIFY:
+                Session(ctx).pin_fresh = False
+
+    def _dispatch(self, ctx: Context, command: Command) -> Response:
         if command.cla & 0x0C:
             raise CardStatus(0x6882)
         if command.cla != 0x00:
@@ -68,12 +76,7 @@ class Piv(Application):
             raise CardStatus(0x6D00)
         if ctx.life_cycle != LifeCycle.PERSONALIZED:
             raise CardStatus(0x6985)
-        session = Session(ctx)
-        try:
-            return handler(ctx, command)
-        finally:
-            if command.ins != Ins.VERIFY:
-                session.pin_fresh = False
+        return handler(ctx, command)
 
     def personalize(self, ctx: Context, command: Command) -> Response:
         """GUID, 9B, PIN and PUK: all of them once, or nothing."""

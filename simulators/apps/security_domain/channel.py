@@ -90,7 +90,10 @@ def external_authenticate(ctx: DomainContext, command: Command) -> Response:
 
 def diversification(ctx: DomainContext) -> bytes:
     """Ten bytes by which an issuer finds this card's keys; they follow from the CPLC."""
-    return Cplc.parse(ctx.card_get("cplc")).diversification
+    cplc = ctx.card_get("cplc")
+    if not cplc:
+        raise CardStatus(0x6985)
+    return Cplc.parse(cplc).diversification
 
 
 class Scp03Messaging(SecureMessaging):

@@ -14,7 +14,7 @@ from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry
 from .access import require, require_management
 from .keys import delete_keys
 
-__all__ = ["delete", "install"]
+__all__ = ["check_target", "delete", "install"]
 
 BLOCK_NUMBER = "store-data-block"
 DOMAIN_MODEL = "security-domain"
@@ -126,12 +126,17 @@ def _target(ctx: DomainContext, fields: list[bytes]) -> bytes:
         raise CardStatus(0x6A88)
     if any(fields[:2]) or any(fields[3:]):
         raise CardStatus(0x6A80)
+    check_target(ctx, entry)
     application, _ = ctx.application(aid)
-    if entry.domain != ctx.aid or entry.life_cycle & 0x80:
-        raise CardStatus(0x6985)
     if type(application).personalize is Application.personalize:
         raise CardStatus(0x6985)
     return aid
+
+
+def check_target(ctx: DomainContext, entry: RegistryEntry) -> None:
+    """Raises CardStatus 6985 for an application that is another domain's, or locked."""
+    if entry.domain != ctx.aid or entry.life_cycle & 0x80:
+        raise CardStatus(0x6985)
 
 
 def delete(ctx: DomainContext, command: Command) -> Response:
@@ -155,7 +160,8 @@ def delete(ctx: DomainContext, command: Command) -> Response:
 
 def _delete(ctx: DomainContext, entry: RegistryEntry, *, with_related: bool) -> None:
     # One transaction each: a DELETE that is cut off leaves whole entries and is simply sent again.
-    if entry.kind is Kind.ISSUER_DOMAIN or entry.aid == ctx.aid:
+    # What is selected on any logical channel stays, this domain with it (GPC 2.3.1 §11.2).
+    if entry.kind is Kind.ISSUER_DOMAIN or ctx.in_use(entry.aid):
         raise CardStatus(0x6985)
     registry = ctx.registry()
     if entry.kind is Kind.DOMAIN and any(other.domain == entry.aid for other in registry):

@@ -9,10 +9,10 @@ from ....applets.security_domain.model import KEY_TYPE_AES, Tag, card_data
 from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import LifeCycle
-from ..personalization import collect
+from ..personalization import MAX_STAGED, collect
 from .access import require
-from .channel import diversification
-from .content import BLOCK_NUMBER
+from .channel import BLOCK, diversification
+from .content import BLOCK_NUMBER, check_target
 from .keys import KEY_SIZES, KeyStore, store_set
 
 __all__ = ["get_data", "personalize", "store_data"]
@@ -84,6 +84,8 @@ def store_data(ctx: DomainContext, command: Command) -> Response:
 def _hand_on(ctx: DomainContext, command: Command, target: bytes, *, last: bool) -> Response:
     """The complete plain command goes to the application; the session ends with the last block."""
     application, its_context = ctx.application(target)
+    # It may have been given away or locked over another logical channel since it was named.
+    check_target(ctx, its_context.entry)
     response = application.personalize(its_context, command)
     if last:
         ctx.personalization_target = None
@@ -94,6 +96,8 @@ def _hand_on(ctx: DomainContext, command: Command, target: bytes, *, last: bool)
 
 def _store_own(ctx: DomainContext, command: Command, *, last: bool) -> Response:
     collected: bytes = ctx.clear_on_deselect.pop(BLOCKS, b"") + command.data
+    if len(collected) > MAX_STAGED:
+        raise CardStatus(0x6A84)
     if not last:
         ctx.clear_on_deselect[BLOCKS] = collected
         return Response()
@@ -139,9 +143,10 @@ def personalize(ctx: Context, command: Command) -> Response:
     version, lengths, check_values = _key_descriptions(groupings[0][1])
     if version in KeyStore(ctx).versions():
         raise CardStatus(0x6A80)
-    keys = [
-        Secret(ctx.decrypt(value)[:length]) for (_, value), length in zip(groupings[1:], lengths, strict=True)
-    ]
+    values = [value for _, value in groupings[1:]]
+    if any(len(value) != length + -length % BLOCK for value, length in zip(values, lengths, strict=True)):
+        raise CardStatus(0x6A80)
+    keys = [Secret(ctx.decrypt(value)[:length]) for value, length in zip(values, lengths, strict=True)]
     store_set(ctx, version, keys, check_values)
     if ctx.life_cycle == LifeCycle.SELECTABLE:
         ctx.set_life_cycle(LifeCycle.PERSONALIZED)

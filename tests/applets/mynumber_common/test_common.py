@@ -6,6 +6,8 @@ import pytest
 
 from tegata.apdu import MalformedResponse
 from tegata.apdu.card import Card
+from tegata.apdu.errors import StatusError
+from tegata.apdu.trace import Dump, ReplayLink
 from tegata.applets.mynumber_common.host import card_serial, is_my_number_card
 from tegata.applets.mynumber_common.model import CardSerial
 from tegata.simulators.card import MemoryStore, SimulatedCard
@@ -36,6 +38,17 @@ def test_a_my_number_card_says_so(my_number_memory: dict[str, bytes]) -> None:
 def test_another_card_does_not(my_number_memory: dict[str, bytes]) -> None:
     without = {key: value for key, value in my_number_memory.items() if "d3921000310001010100" not in key}
     assert not is_my_number_card(_card(without))
+
+
+@pytest.mark.parametrize(("sw", "answer"), [("6283", True), ("6A82", False), ("6999", False), ("6F00", None)])
+def test_in_doubt_a_card_is_not_taken_for_another(sw: str, answer: bool | None) -> None:
+    """A company's keys go to a card after this question: a fault of the card is not a no."""
+    card = Card(ReplayLink(Dump.parse(f"00A4040C0AD3921000310001010100\n{sw}")))
+    if answer is not None:
+        assert is_my_number_card(card) is answer
+        return
+    with pytest.raises(StatusError):
+        is_my_number_card(card)
 
 
 def test_a_record_that_makes_no_sense(my_number_memory: dict[str, bytes]) -> None:

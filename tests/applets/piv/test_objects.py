@@ -92,6 +92,13 @@ def test_all_printed_information_comes_back(printed: PrintedInformation) -> None
     assert PrintedInformation.parse(bytes(printed)) == printed
 
 
+@pytest.mark.parametrize("wrong", [b"+1_2JAN02", b"2030JAN+2", b" 203JAN02", b"2030JAN32", b"2030jan02"])
+def test_a_printed_expiry_date_has_digits_only(wrong: bytes) -> None:
+    raw = bytes(PrintedInformation("A", "B", date(2030, 1, 2), "C", "D"))
+    with pytest.raises(ValueError):
+        PrintedInformation.parse(raw.replace(b"2030JAN02", wrong))
+
+
 @pytest.mark.parametrize("name", ["山田太郎", "A" * 126, "line\nbreak"])
 def test_text_that_does_not_fit_is_refused_by_field(name: str) -> None:
     with pytest.raises(InputError) as refused:

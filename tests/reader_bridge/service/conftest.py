@@ -66,12 +66,12 @@ class Bench:
         self.stack.callback(made.close)
         return made
 
-    def register(self, name: str, **fields: Any) -> Any:
+    def register(self, name: str, /, **fields: Any) -> Any:
         """One more portal, of the example's kind; returns its back end."""
         return register(self, name, **fields)
 
 
-def register(bench: Bench, name: str, **fields: Any) -> Any:
+def register(bench: Bench, name: str, /, **fields: Any) -> Any:
     example = load_example()
     key = ECKey.generate_key("P-256")
     listener = bind("127.0.0.1", 0)
@@ -91,7 +91,13 @@ def register(bench: Bench, name: str, **fields: Any) -> Any:
     )
     trust = Trust(Anchors(anchors()), revocation_needed=False)
     portal = example.Portal(
-        name=name, origin=origin, key=key, bridge=bench.bridge.url, bridge_id=bench.bridge.id, trust=trust
+        name=name,
+        origin=origin,
+        key=key,
+        bridge=bench.bridge.url,
+        bridge_id=bench.bridge.id,
+        trust=trust,
+        pairwise=fields.get("pairwise", False) or fields.get("standing") == "none",
     )
     bench.stack.enter_context(BackgroundServer(example.create_app(portal), listener))
     return portal

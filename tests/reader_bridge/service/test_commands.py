@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
+from tegata.reader_bridge.service.portals import public_keys
 from tegata.reader_bridge.signing import Anchors, Trust
 from tegata.reader_bridge.web import BackgroundServer, bind
 from tegata.simulators.pki import anchors
 
 from .browser import Browser
-from .conftest import load_example
+from .conftest import Bench, load_example
 
 TEGATA = [sys.executable, "-c", "import sys; from tegata.cli import main; sys.exit(main())"]
 
@@ -124,3 +126,39 @@ def test_it_listens_on_this_machine_only(card: Path, tmp_path: Path) -> None:
         assert bridge["url"].startswith("http://127.0.0.1:")
         answer = httpx.get(f"{bridge['url']}/api/bridge", trust_env=False)
         assert answer.json() == {"id": bridge["id"]}
+
+
+def test_a_new_key_is_private_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "portal.jwk"
+    made = tegata("portal", "key", str(path), "--json")
+    assert made.returncode == 0, made.stderr
+    key = ECKey.import_key(json.loads(path.read_text()))
+    assert json.loads(made.stdout) == {"file": str(path), "thumbprint": key.thumbprint()}
+    assert key.as_dict()["crv"] == "P-256"
+    assert str(key.as_dict(private=True)["d"]) not in made.stdout
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    again = tegata("portal", "key", str(path))
+    assert (again.returncode, path.read_bytes()) == (43, before)
+    assert tegata("portal", "key", str(tmp_path / "missing" / "portal.jwk")).returncode == 41
+    assert [item.name for item in tmp_path.iterdir()] == ["portal.jwk"]
+    plain = tegata("portal", "key", str(tmp_path / "second.jwk"))
+    assert (
+        plain.stdout.strip()
+        == ECKey.import_key(json.loads((tmp_path / "second.jwk").read_text())).thumbprint()
+    )
+
+
+def test_a_new_key_signs_and_decrypts(bench: Bench, tmp_path: Path) -> None:
+    """One key is enough: a carried login is signed with it and its answer encrypted to it."""
+    assert tegata("portal", "key", str(tmp_path / "new.jwk")).returncode == 0
+    raw = (tmp_path / "new.jwk").read_text()
+    portal, browser = bench.register("fresh", keys=public_keys(raw)), bench.browser()
+    portal.key = ECKey.import_key(json.loads(raw))
+    browser.open(portal.origin)
+    browser.submit(2)
+    browser.submit()
+    browser.agree()
+    browser.type_pin("1234")
+    browser.go_back()
+    assert browser.page.json()["user"]

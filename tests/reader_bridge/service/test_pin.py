@@ -190,6 +190,41 @@ def test_a_busy_card_is_one_sentence(bench: Bench, card: Path) -> None:
     reader.close()
 
 
+def test_a_card_taken_away_before_the_pin_spends_nothing(bench: Bench, card: Path) -> None:
+    browser = at_the_pin(bench)
+    _link_of(bench).close()
+    browser.type_pin("9999")
+    assert "urn:tegata:problem:card.removed" in browser.html
+    bench.bridge.core.close()
+    assert tries(card, JpkiKey.AUTHENTICATION) == 3
+
+
+def test_a_missing_reader_is_said_to_the_holder_alone(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(tmp_path / "nobody.comm"))
+    bench = make_bench(reader="pcsc:")
+    browser = at_the_pin(bench)
+    assert "No card reader was found." in browser.html
+    number = browser.page.url.path.rpartition("/")[2]
+    proof = {**bench.portal._proof("0123456789abcdef"), "sub": number}
+    bearer = bench.portal._signed("tegata-assertion+jwt", proof)
+    url = f"{bench.bridge.url}/api/transactions/{number}"
+    seen = httpx.get(url, headers={"authorization": f"Bearer {bearer}"}, trust_env=False).json()
+    assert (seen["state"], seen["problem"]) == ("failed", "urn:tegata:problem:reader.none")
+
+
+def test_every_step_is_in_the_audit_chain(bench: Bench) -> None:
+    from tegata.reader_bridge.store import audit, open_engine
+
+    at_the_pin(bench).type_pin("1234")
+    with open_engine(bench.options.home / "bridge.sqlite").connect() as connection:
+        assert audit.verify(connection) is None
+        kinds = [row.kind for row in connection.execute(audit.AUDIT.select().order_by(audit.AUDIT.c.seq))]
+    steps = ["created", "awaiting_consent", "awaiting_card", "awaiting_pin", "signing", "done"]
+    assert kinds == [f"bridge.{step}" for step in steps]
+
+
 def test_another_browser_cannot_go_on(bench: Bench) -> None:
     browser = at_the_pin(bench)
     other = bench.browser()

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from joserfc.jwk import ECKey
 
 from tegata.apdu.errors import InputError
 from tegata.reader_bridge.service import Identity, Portals
@@ -121,7 +122,7 @@ def fields(**changes: object) -> dict[str, object]:
         "standing": "administrative",
         "origins": ["https://city.example"],
         "return_urls": ["https://city.example/return"],
-        "keys": {"keys": []},
+        "keys": {"keys": [ECKey.generate_key("P-256").as_dict(private=False)]},
         **changes,
     }
 
@@ -130,6 +131,8 @@ def fields(**changes: object) -> dict[str, object]:
     "changes",
     [
         {"id": "City"},
+        {"keys": {"keys": []}},
+        {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}},
         {"id": "../x"},
         {"standing": "friend"},
         {"origins": []},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 
 from tegata.apdu.errors import ReaderError
 from tegata.reader_bridge.share.pcsclite import CONNECTIONS_MAX, PcscliteServer
+from tegata.reader_bridge.share.slot import Slot
 
-from .conftest import NAME, Bench
+from .conftest import NAME, Bench, TinyCard
 
 NAME_FIELD = NAME.encode().ljust(128, b"\0")
 
@@ -183,3 +186,37 @@ def test_a_path_that_cannot_be_a_socket(tmp_path: Path) -> None:
     with pytest.raises(ReaderError) as caught:
         PcscliteServer([], tmp_path / ("x" * 120)).start()
     assert caught.value.code == "share.socket"
+
+
+def test_nobody_but_the_owner_may_connect(tmp_path: Path) -> None:
+    """Whatever the umask and the folder allow: a stranger would find the PIN verified."""
+    before = os.umask(0)
+    try:
+        with PcscliteServer([], tmp_path / "s"):
+            assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+class Stubborn(TinyCard):
+    """A card whose reader fails to reset it."""
+
+    def reset(self) -> None:
+        raise ReaderError(what="a reset")
+
+
+def test_a_card_that_cannot_be_reset_is_not_given_to_the_next_client(tmp_path: Path) -> None:
+    """What a dead client verified in its transaction must end with it."""
+    slot = Slot(NAME)
+    slot.insert(Stubborn())
+    with PcscliteServer([slot], tmp_path / "s"):
+        with client(tmp_path / "s") as first:
+            handle = connected(first)
+            assert ask(first, 0x07, struct.pack("=iI", handle, 0)) == struct.pack("=iI", handle, 0)
+            assert transmit(first, handle, bytes.fromhex("00A4040000"))[2] == b"\x90\x00"
+        with client(tmp_path / "s") as second:
+            ask(second, 0x11, struct.pack("=iiI", 4, 4, 0))
+            _, context, _ = struct.unpack("=III", ask(second, 0x01, bytes(12)))
+            body = struct.pack("=I128sIIiII", context, NAME_FIELD, 2, 3, 0, 0, 0)
+            assert struct.unpack("=I128sIIiII", ask(second, 0x04, body))[-1] == 0x8010000C
+    slot.close()

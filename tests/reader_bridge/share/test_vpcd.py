@@ -26,6 +26,7 @@ class Driver:
     listener: socket.socket
     reader: TinyReader
     client: VpcdClient
+    thread: threading.Thread
     reports: list[Report] = field(default_factory=list)
 
     def accept(self) -> socket.socket:
@@ -52,7 +53,7 @@ def driver(tiny_reader: TinyReader) -> Iterator[Driver]:
     client = VpcdClient(tiny_reader, *listener.getsockname(), reports.append)
     thread = threading.Thread(target=client.run)
     thread.start()
-    yield Driver(listener, tiny_reader, client, reports)
+    yield Driver(listener, tiny_reader, client, thread, reports)
     client.stop()
     thread.join(10)
     assert not thread.is_alive()
@@ -161,3 +162,14 @@ def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(ReaderError) as caught:
         parse_address(text)
     assert caught.value.code == "share.address"
+
+
+def test_a_driver_that_never_reads_does_not_hold_us_for_ever(driver: Driver) -> None:
+    """Else no signal ends the program: it sits in a send that nobody takes."""
+    with driver.accept() as sock:
+        sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            sock.sendall(frame("00B0000000") * 5_000_000)
+        driver.client.stop()
+        driver.thread.join(8)
+        assert not driver.thread.is_alive()

@@ -69,6 +69,7 @@ class Authority:
         client: bool = False,
         life: timedelta = timedelta(days=365),
         key: PrivateKey | None = None,
+        points: tuple[str, ...] = (),
     ) -> Holder:
         """``usages`` in the words of X.509 (content_commitment is non-repudiation)."""
         key = key or rsa.generate_private_key(65537, 2048)
@@ -77,11 +78,17 @@ class Authority:
         if client:
             purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
             builder = builder.add_extension(purposes, critical=False)
+        if points:
+            places = [x509.DistributionPoint(full_name(point), None, None, None) for point in points]
+            builder = builder.add_extension(x509.CRLDistributionPoints(places), critical=False)
         certificate = builder.sign(self.key, hashes.SHA256())
         return Holder(key, certificate.public_bytes(serialization.Encoding.DER))
 
     def revocation_list(
-        self, *revoked: Holder, change: Callable[[datetime], datetime] = lambda now: now
+        self,
+        *revoked: Holder,
+        change: Callable[[datetime], datetime] = lambda now: now,
+        scope: x509.ExtensionType | None = None,
     ) -> bytes:
         now = change(datetime.now(UTC))
         builder = x509.CertificateRevocationListBuilder(
@@ -93,6 +100,8 @@ class Authority:
                 serial_number=serial, revocation_date=now - timedelta(hours=2)
             )
             builder = builder.add_revoked_certificate(entry.build())
+        if scope is not None:
+            builder = builder.add_extension(scope, critical=True)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     def _builder(self, subject: x509.Name, key: PrivateKey, life: timedelta) -> x509.CertificateBuilder:
@@ -105,6 +114,10 @@ class Authority:
             not_valid_before=now - timedelta(days=30),
             not_valid_after=now + life,
         )
+
+
+def full_name(point: str) -> list[x509.GeneralName]:
+    return [x509.UniformResourceIdentifier(point)]
 
 
 def usage(*names: str) -> x509.KeyUsage:

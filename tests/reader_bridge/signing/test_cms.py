@@ -70,3 +70,19 @@ def test_a_card_that_signs_something_else_is_found_out(authority: Authority, sig
     with pytest.raises(RequestError) as error:
         sign_detached(b"x", signer.certificate, other.sign_digest)
     assert error.value.code == "signature.invalid"
+
+
+def test_an_unknown_hash_is_refused(signer: Holder) -> None:
+    """Every place where the signature names SHA-256, in turn, names a hash that does not exist."""
+    signature = sign_detached(b"data", signer.certificate, signer.sign_digest)
+    sha256, unknown = bytes.fromhex("0609608648016503040201"), bytes.fromhex("060960864801650304027f")
+    places = [place for place in range(len(signature)) if signature.startswith(sha256, place)]
+    codes = []
+    for place in places:
+        made = signature[:place] + unknown + signature[place + len(unknown) :]
+        try:
+            verify_detached(b"data", made, None)  # the list of hashes before the content binds nobody
+        except RequestError as error:
+            codes.append(error.code)
+    assert codes
+    assert set(codes) == {"signature.invalid"}

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tegata.apdu.errors import InputError, RequestError
 from tegata.reader_bridge.signing import Anchors, CrlFolder, Purpose, Trust
 
-from .pki import Authority, Holder
+from .pki import Authority, Holder, full_name
 
 
 def refused(trust: Trust, holder: Holder, purpose: Purpose = Purpose.SIGNATURE) -> str:
@@ -67,6 +68,63 @@ def test_an_old_or_foreign_list_says_nothing(
     (tmp_path / "old.crl").write_bytes(old)
     (tmp_path / "foreign.crl").write_bytes(Authority("JPKI-TEST root").revocation_list())
     assert refused(asking, signer) == "signature.revocation"
+
+
+HERE, THERE = "http://crl.example/tokyo.crl", "http://crl.example/osaka.crl"
+
+
+def part(point: str | None = None, **only: bool) -> x509.IssuingDistributionPoint:
+    """The scope of a partial list; the JPKI has one list for each municipality."""
+    flags = {
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+        **only,
+    }
+    return x509.IssuingDistributionPoint(
+        full_name(point) if point else None, None, only_some_reasons=None, **flags
+    )
+
+
+def test_a_list_of_another_part_says_nothing(authority: Authority, trust: Trust, tmp_path: Path) -> None:
+    """RFC 5280 §6.3.3 (b) (2): who is not in Osaka's list may well be revoked in Tokyo's."""
+    holder = authority.issue("digital_signature", "content_commitment", points=(HERE,))
+    plain = authority.issue("digital_signature", "content_commitment")
+    asking = Trust(trust.anchors, CrlFolder(tmp_path))
+    (tmp_path / "there.crl").write_bytes(authority.revocation_list(scope=part(THERE)))
+    assert refused(asking, holder) == "signature.revocation"
+    assert refused(asking, plain) == "signature.revocation"
+    (tmp_path / "here.crl").write_bytes(authority.revocation_list(scope=part(HERE)))
+    assert asking.judge(holder.certificate, Purpose.SIGNATURE)
+    (tmp_path / "here.crl").write_bytes(authority.revocation_list(holder, scope=part(HERE)))
+    assert refused(asking, holder) == "signature.revoked"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        part(only_contains_ca_certs=True),
+        part(only_contains_attribute_certs=True),
+        part(indirect_crl=True),
+        x509.DeltaCRLIndicator(1),
+        x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.392.200149.9"), b"\x05\x00"),
+    ],
+    ids=["authorities", "attributes", "indirect", "delta", "unknown"],
+)
+def test_a_list_of_other_things_says_nothing(
+    authority: Authority, trust: Trust, signer: Holder, tmp_path: Path, scope: x509.ExtensionType
+) -> None:
+    (tmp_path / "a.crl").write_bytes(authority.revocation_list(scope=scope))
+    assert refused(Trust(trust.anchors, CrlFolder(tmp_path)), signer) == "signature.revocation"
+
+
+def test_a_list_for_holders_alone_answers(
+    authority: Authority, trust: Trust, signer: Holder, tmp_path: Path
+) -> None:
+    scope = part(only_contains_user_certs=True)
+    (tmp_path / "a.crl").write_bytes(authority.revocation_list(scope=scope))
+    assert Trust(trust.anchors, CrlFolder(tmp_path)).judge(signer.certificate, Purpose.SIGNATURE)
 
 
 def test_anchors_are_read_from_a_folder(authority: Authority, tmp_path: Path) -> None:

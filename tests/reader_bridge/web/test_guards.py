@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tegata.apdu.errors import InputError, RequestError
-from tegata.reader_bridge.web import BackgroundServer, Door, Guard, bind, language_of, problem
+from tegata.reader_bridge.web import BackgroundServer, Door, Guard, bind, guards, language_of, problem
 
 ORIGIN = "https://portal.example"
 
@@ -26,10 +28,7 @@ def url() -> Iterator[str]:
 
     listener = bind("127.0.0.1", 0)
     host = f"127.0.0.1:{listener.getsockname()[1]}"
-    app = Starlette(
-        routes=[Route("/{path:path}", echo, methods=["GET", "POST", "PUT"])],
-        exception_handlers={RequestError: _answer},
-    )
+    app = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST", "PUT"])])
     guard = Guard(
         app,
         hosts=lambda: {host},
@@ -43,11 +42,6 @@ def url() -> Iterator[str]:
     )
     with BackgroundServer(guard, listener) as server:
         yield server.url
-
-
-async def _answer(request: Request, error: Exception) -> PlainTextResponse:
-    assert isinstance(error, RequestError)
-    return PlainTextResponse(error.code, status_code=error.status)
 
 
 def post(url: str, path: str, **headers: str) -> int:
@@ -115,7 +109,7 @@ def test_size_is_limited_announced_or_not(url: str) -> None:
     assert long.status_code == 413
     chunks = (b"x" * 500 for _ in range(3))
     chunked = httpx.post(f"{url}/api/x", content=chunks, headers=headers, trust_env=False)
-    assert (chunked.status_code, chunked.text) == (413, "request.too_large")
+    assert (chunked.status_code, chunked.json()["type"]) == (413, "urn:tegata:problem:request.too_large")
     right = httpx.post(f"{url}/api/x", content=b"x" * 1000, headers=headers, trust_env=False)
     assert right.text == "1000"
 
@@ -161,3 +155,14 @@ def test_the_language_follows_the_browser(header: str, query: str, lang: str) ->
 def test_any_header_names_a_language(header: bytes, query: bytes) -> None:
     scope = {"headers": [(b"accept-language", header)], "query_string": query}
     assert language_of(scope) in ("en", "ja")
+
+
+def test_a_body_that_does_not_come_ends(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "BODY_SECONDS", 0.2)
+    place = urlsplit(url).netloc
+    with socket.create_connection(("127.0.0.1", int(place.rpartition(":")[2])), timeout=10) as client:
+        client.sendall(
+            f"POST /api/x HTTP/1.1\r\nHost: {place}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 9\r\n\r\n{".encode()
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
