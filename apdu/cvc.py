@@ -85,6 +85,10 @@ class RsaPublicKey:
             return False
         return True
 
+    def confirms_one_of(self, signature: bytes, *forms: bytes) -> bool:
+        """As :meth:`confirms`, for data of which it is not published in which form they were signed."""
+        return any(self.confirms(signature, data) for data in forms)
+
     def signed_block(self, signature: bytes) -> bytes | None:
         """What stands behind the type 1 padding of ``signature`` (RFC 8017 §9.2 steps 3 to 5), or None."""
         try:

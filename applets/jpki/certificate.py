@@ -301,11 +301,15 @@ def load_x509(der: bytes) -> x509.Certificate:
     """Any certificate from its DER form, none of it believed.
 
     Raises ValueError or TypeError for more than 16 KiB, for what is no certificate, and for a serial number
-    that is not positive (RFC 5280 §4.1.2.2), about which cryptography would only warn.
+    (its own or its issuer's) that is not positive (RFC 5280 §4.1.2.2): cryptography would only warn.
     """
     if len(der) > MAX_BYTES:
         raise ValueError("a certificate has at most 16 KiB")
-    if asn1_x509.Certificate.load(der, strict=True).serial_number <= 0:
+    outline = asn1_x509.Certificate.load(der, strict=True)
+    serials = [outline.serial_number]
+    if identifier := outline.authority_key_identifier_value:
+        serials.append(identifier["authority_cert_serial_number"].native or 1)
+    if min(serials) <= 0:
         raise ValueError("a serial number is positive")
     return x509.load_der_x509_certificate(der)
 

@@ -25,6 +25,7 @@ from ...apdu.errors import InputError, Words
 from ...apdu.files import CardFile, FileApplication, Read
 from ...apdu.pin import PinReference
 from ...apdu.secret import Secret
+from ...apdu.tlv import Tlv
 from .model import (
     AID,
     MAX_ATTRIBUTES_BYTES,
@@ -155,7 +156,8 @@ class TextApplication(FileApplication):
         Needs no PIN."""
         chain = check_chain("key", self.certificate(), anchors, intermediates)
         record = self.key_record()
-        good = self.certificate().key.confirms(record.signature, bytes(record.key))
+        value = bytes(record.key)
+        good = self.certificate().key.confirms_one_of(record.signature, value, bytes(Tlv(0xDF51, value)))
         return check_key_possession("key", self.card, record.key, check_signed("key", good, chain))
 
     def _issuer_signature(self) -> IssuerSignature:

@@ -2,7 +2,8 @@
 
 No official APDU specification is public. The four attributes (EF 0002) are read by many clients; the
 signature, the card-verifiable certificate and the check numbers follow measurements that one author
-published. Over what DF52 is made is not published: this model takes the value of DF51.
+published. Whether DF52 is made over the value of DF51 or the complete object is not published: a card of this
+model takes the value, a host either.
 """
 
 from __future__ import annotations

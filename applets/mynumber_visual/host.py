@@ -20,7 +20,7 @@ from ...apdu.card import Card
 from ...apdu.cvc import CardVerifiableCertificate
 from ...apdu.errors import InputError, Words
 from ...apdu.files import CardFile, FileApplication, Read
-from ...apdu.records import parse_record
+from ...apdu.records import Part, parse_record
 from .model import (
     AID,
     FACE_DIGEST_INFO,
@@ -124,8 +124,7 @@ class VisualApplication(FileApplication):
         """Whether the birth date of the age record is the one that the issuer signed (DF13, EF 0004)."""
         record = self.read(AGE_RECORD)
         parts = parse_record(record.raw, 0xFF10, (0xDF11, 0xDF12, 0xDF13))
-        signed = parts[0xDF11].raw + parts[0xDF12].raw
-        good = self.certificate().key.confirms(record.value.signature, signed)
+        good = _signed(self.certificate(), record.value.signature, parts[0xDF11], parts[0xDF12])
         return check_signed("age", good, check_chain("age", self.certificate(), anchors, intermediates))
 
     def check_number_image(self, anchors: Anchors = NO_ANCHORS, intermediates: Certificates = ()) -> Check:
@@ -133,7 +132,7 @@ class VisualApplication(FileApplication):
         compared in memory and not handed over."""
         record = self.read(NUMBER_IMAGE)
         parts = parse_record(record.raw, 0xFF40, (0xDF41, 0xDF42, 0xDF43))
-        good = self.certificate().key.confirms(record.value.signature, parts[0xDF41].raw + parts[0xDF42].raw)
+        good = _signed(self.certificate(), record.value.signature, parts[0xDF41], parts[0xDF42])
         chain = check_chain("number image", self.certificate(), anchors, intermediates)
         return check_signed("number image", good, chain)
 
@@ -150,3 +149,10 @@ class VisualApplication(FileApplication):
         if self._face is None:
             self._face = self.read(FACE)
         return self._face
+
+
+def _signed(certificate: CardVerifiableCertificate, signature: bytes, *parts: Part) -> bool:
+    """Whether the issuer signed these parts, as complete objects or as bare values."""
+    objects = b"".join(part.raw for part in parts)
+    values = b"".join(part.value for part in parts)
+    return certificate.key.confirms_one_of(signature, objects, values)

@@ -4,7 +4,7 @@ No official APDU specification is public. The order of the card-face record is r
 signature, the age record and the number's image follow measurements that one author published. What the
 public keys in these files are for is not published: this model takes them for the public half of key 001A,
 vouched for by the issuer together with what stands beside them; and it takes DF13 and DF43 as signatures over
-the complete data objects before them.
+the complete data objects before them (a host takes bare values too).
 """
 
 from __future__ import annotations

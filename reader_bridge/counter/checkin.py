@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7EnvelopeBuil
 from sqlalchemy import Column, Integer, LargeBinary, String, Table, delete, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from ...apdu.errors import InputError
+from ...apdu.errors import InputError, Words
 from ...applets.mynumber_text.model import Attributes
 from ..store import UtcDateTime, metadata, now, open_engine, upgrade
 from ..store.engine import reading
@@ -183,9 +183,14 @@ def _certificate(raw: bytes) -> x509.Certificate:
         certificate = load(raw)
         key = certificate.public_key()
     except ValueError:
-        raise InputError("checkin.recipient", what="it is not a certificate") from None
+        what = Words("it is not a certificate", "証明書ではありません")
+        raise InputError("checkin.recipient", what=what) from None
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < LEAST_RSA_BITS:
-        raise InputError("checkin.recipient", what=f"its key is not RSA of {LEAST_RSA_BITS} bits or more")
+        what = Words(
+            f"its key is not RSA of {LEAST_RSA_BITS} bits or more",
+            f"鍵が {LEAST_RSA_BITS} ビット以上の RSA ではありません",
+        )
+        raise InputError("checkin.recipient", what=what)
     return certificate
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...apdu.errors import InputError, Words, language
+from ...apdu.errors import InputError, Words
 from ...apdu.secret import Secret
 from ...applets.jpki.certificate import parse_certificate
 from ...applets.jpki.host import Jpki
@@ -33,7 +33,7 @@ from .anchors import NO_ANCHORS, Purpose
 from .cms import sign_detached
 from .pdf import check_pdf, sign_pdf
 from .report import Report, SignatureReport
-from .revocation import CrlFolder, RevocationProvider
+from .revocation import NOT_CHECKED, CrlFolder, RevocationProvider
 from .revocation_http import OcspResponder, OperatorService
 from .trust import Trust
 from .verify import Beside, verify_bytes, verify_file
@@ -265,6 +265,8 @@ def _moment(text: str | None) -> datetime | None:
 def _print(report: Report, personal: bool) -> None:
     for signature in report.signatures:
         show(_lines(signature, personal))
+        if signature.revocation is NOT_CHECKED:
+            say(NOT_CHECKED)
         for fault in signature.faults:
             click.echo(f"  {fault.sentence()} {fault.next_step()}")
     if report.accepted:
@@ -290,5 +292,6 @@ def _lines(signature: SignatureReport, personal: bool) -> list[tuple[Words, obje
     ]
     if personal and holder and holder.attributes:
         lines += attribute_lines(holder.attributes)
-    revocation = signature.revocation
-    return [*lines, (Words("Revocation", "失効"), revocation.in_language(language()))]
+    if signature.revocation is not NOT_CHECKED:
+        lines.append((Words("Revocation", "失効"), signature.revocation))
+    return lines

@@ -106,7 +106,12 @@ class Issue:
         return 0 if name in self.persona.pins.locked else rule
 
 
-def issue(entropy: Entropy, persona: Persona, issued: datetime | None = None) -> Issue:
+def issue(
+    entropy: Entropy,
+    persona: Persona,
+    issued: datetime | None = None,
+    authorities: Hierarchy | None = None,
+) -> Issue:
     """Fill in what the persona leaves open.
 
     Without any date of issue the certificates begin an hour ago, so that a host whose clock is a little late
@@ -118,7 +123,7 @@ def issue(entropy: Entropy, persona: Persona, issued: datetime | None = None) ->
     return Issue(
         entropy=entropy,
         persona=persona,
-        authorities=hierarchy(production_names=persona.certificates.production_names),
+        authorities=authorities or hierarchy(production_names=persona.certificates.production_names),
         issued=start,
         birth=birth,
         expiry=expiry,

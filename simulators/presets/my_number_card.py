@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ...applets.free_space_id import model as free_space
 from .. import personas
+from ..pki import Hierarchy
 from .applications import whole_card
 from .blank import Memory, application, pkcs8
 from .issue import issue
@@ -26,18 +27,27 @@ FREE_SPACE_ISSUER = "TEGATA-DEMO"
 FREE_SPACE = 5
 
 
-def my_number_card(entropy: Entropy, *, issued: datetime | None = None) -> Memory:
+def my_number_card(
+    entropy: Entropy, *, issued: datetime | None = None, authorities: Hierarchy | None = None
+) -> Memory:
     """The memory of a new card of a new person.
 
     ``issued``: when its certificates begin, with a time zone; six years ago makes a card whose certificates
-    have ended. Without it they begin an hour ago.
+    have ended. Without it they begin an hour ago. ``authorities``: another hierarchy than this
+    installation's, which makes a card that is consistent in itself and that nobody vouches for.
     """
-    return from_persona(entropy, persona=invent(entropy), issued=issued)
+    return from_persona(entropy, persona=invent(entropy), issued=issued, authorities=authorities)
 
 
-def from_persona(entropy: Entropy, *, persona: Persona, issued: datetime | None = None) -> Memory:
+def from_persona(
+    entropy: Entropy,
+    *,
+    persona: Persona,
+    issued: datetime | None = None,
+    authorities: Hierarchy | None = None,
+) -> Memory:
     """The memory of a card of this persona; what the persona leaves open comes from ``entropy``."""
-    return whole_card(issue(entropy, persona, issued))
+    return whole_card(issue(entropy, persona, issued, authorities))
 
 
 def shipped(entropy: Entropy, *, name: str, issued: datetime | None = None) -> Memory:

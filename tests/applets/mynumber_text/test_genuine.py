@@ -27,6 +27,7 @@ from ..lying import (
     pkcs8,
     public,
     put_in,
+    signed,
     simulated_anchors,
 )
 
@@ -141,6 +142,18 @@ def test_another_key_record(my_number_memory: Memory) -> None:
     application, link = opened(memory)
     assert application.check_key(simulated_anchors()).verdict is Verdict.INVALID
     assert not [command for command in link.commands if command.ins == 0x2A]
+
+
+def test_either_form_of_the_signed_key(my_number_memory: Memory) -> None:
+    """Over the value of DF51 or the complete object: both name the key, and which it is was not published."""
+    forger = Forger()
+    memory = forger.text(my_number_memory, my_number_memory[f"{TEXT}/ef/0002"])
+    record = model.KeyRecord.parse(memory[f"{TEXT}/ef/0007"])
+    whole = bytes.fromhex("DF51820109") + bytes(record.key)
+    for data, verdict in ((whole, Verdict.CONSISTENT), (whole[1:], Verdict.INVALID)):
+        changed = bytes(replace(record, signature=signed(forger.key, data)))
+        application, _ = opened(memory | {f"{TEXT}/ef/0007": changed})
+        assert application.check_key().verdict is verdict
 
 
 def test_an_answer_recorded_earlier_does_not_help(my_number_memory: Memory) -> None:

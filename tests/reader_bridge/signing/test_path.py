@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from tegata.apdu.errors import Words
 from tegata.reader_bridge.signing import Anchors, Purpose, Refused
@@ -159,6 +159,24 @@ def test_junk_is_no_certificate(roots: Anchors, resident: Holder) -> None:
         with pytest.raises(Refused) as caught:
             find_path(junk, roots, Purpose.SIGNATURE, NOW)
         assert caught.value.code == "verify.certificate"
+
+
+def test_serial_numbers_that_are_none(sign_ca: Generation, resident: Holder, roots: Anchors) -> None:
+    """Libraries would warn, and go on."""
+    own = x509.load_der_x509_certificate(resident.certificate).serial_number.to_bytes(4, "big")
+    of_issuer = sign_ca.serial.to_bytes(4, "big")
+    for serial in (own, of_issuer):
+        assert resident.certificate.count(serial) == 1
+        negative = resident.certificate.replace(serial, b"\x81" + serial[1:])
+        with pytest.raises(Refused) as caught:
+            find_path(negative, roots, Purpose.SIGNATURE, NOW)
+        assert caught.value.code == "verify.certificate"
+
+
+def test_a_key_of_another_kind(sign_ca: Generation, roots: Anchors) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    error = refused(sign_ca.issue(key=key), roots)  # type: ignore[arg-type]
+    assert error.code == "verify.certificate" and "kind" in error.sentence("en")
 
 
 def test_the_names_of_generations_are_equal(sign_ca: Generation, older_ca: Generation) -> None:

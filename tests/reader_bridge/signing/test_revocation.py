@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -257,3 +258,20 @@ def test_trust_asks_the_provider_and_says_so_when_there_is_none(
         Trust(roots, CrlFolder(tmp_path)).judge(resident.certificate, Purpose.SIGNATURE)
     assert caught.value.code == "signature.revoked"
     assert "registered verifiers" in NOT_CHECKED and "プラットフォーム事業者" in NOT_CHECKED.ja
+
+
+def test_the_address_in_a_certificate_is_never_contacted(
+    tmp_path: Path, sign_ca: Generation, resident: Holder, roots: Anchors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are looked up and sockets connected nowhere, with and without lists."""
+    tried: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: tried.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: tried.append(address) or [])
+    for provider in (None, CrlFolder(tmp_path)):
+        Trust(roots, provider, revocation_needed=False).judge(resident.certificate, Purpose.SIGNATURE)
+    (tmp_path / "a.crl").write_bytes(sign_ca.crl())
+    Trust(roots, CrlFolder(tmp_path)).judge(resident.certificate, Purpose.SIGNATURE)
+    assert tried == []
+    # The trap works: a configured address is looked up.
+    ask(OcspResponder("http://ocsp.example/"), resident, sign_ca)
+    assert tried != []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import x509 as asn1
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from tegata.simulators.pki import GENERATIONS, Family, anchors, hierarchy
@@ -106,3 +107,15 @@ def test_anchors_as_files(tmp_path: Path) -> None:
     command = ["openssl", "pkey", "-pubin", "-in", str(written[6]), "-noout", "-text"]
     text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     assert "2048 bit" in text
+
+
+def test_a_card_of_another_hierarchy_fits_itself_and_nobody_else(tmp_path: Path) -> None:
+    """The fake that is consistent: the names are right, no key is."""
+    fake = memory("my-number-card", seed=1, authorities=hierarchy(tmp_path / "sim-pki"))
+    root = x509.load_der_x509_certificate(fake[JPKI + "000b"])
+    assert root.subject == hierarchy().authentication.certificate.subject
+    assert fake[JPKI + "000b"] not in anchors()
+    x509.load_der_x509_certificate(fake[JPKI + "000a"]).verify_directly_issued_by(root)
+    certificate, mine = x509.load_der_x509_certificate(fake[JPKI + "000a"]), hierarchy().authentication
+    with pytest.raises(InvalidSignature):
+        certificate.verify_directly_issued_by(mine.certificate)
