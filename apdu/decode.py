@@ -86,6 +86,7 @@ OBJECTS = {
 }
 
 
+MAX_DEPTH = 8
 AIDS = (0x4F, 0x84, 0xC4, 0xCC)
 
 
@@ -104,7 +105,8 @@ def describe_objects(data: bytes, *, depth: int = 0) -> list[str]:
 def _object_lines(tlv: Tlv, depth: int) -> list[str]:
     name = OBJECTS.get(tlv.tag, "")
     head = f"{'  ' * depth}{tlv.tag:02X} {name}".rstrip()
-    inner = describe_objects(tlv.value, depth=depth + 1) if tlv.constructed else []
+    deeper = tlv.constructed and depth < MAX_DEPTH
+    inner = describe_objects(tlv.value, depth=depth + 1) if deeper else []
     if inner:
         return [head, *inner]
     meaning_of = f"  ({application_name(tlv.value)})" if tlv.tag in AIDS and tlv.value else ""

@@ -39,6 +39,9 @@ BLOCKED = (0x6983, 0x6984)
 ABSENT = (0x6A81, 0x6A82, 0x6A88, 0x6999)
 
 
+NO_WORDS = Words("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class PinRule:
     """How a PIN looks and how often it may be wrong. ``name`` fills ``{pin}`` of the error sentences.
@@ -55,7 +58,7 @@ class PinRule:
     shortest: int
     longest: int
     new_pattern: str = ""
-    new_rule: Words = Words("", "")
+    new_rule: Words = NO_WORDS
     may_be_unlimited: bool = False
 
     def allows(self, value: bytes) -> bool:

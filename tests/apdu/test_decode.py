@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegata.apdu import Command, Response
+from tegata.apdu import Command, Response, Tlv
 from tegata.apdu.decode import describe_command, describe_objects, describe_response
 
 SAID = {
@@ -75,3 +75,10 @@ def test_the_answer_of_a_security_domain_is_taken_apart() -> None:
 )
 def test_what_is_no_template_is_left_alone(data: str) -> None:
     assert describe_objects(bytes.fromhex(data)) == []
+
+
+def test_a_card_that_nests_without_end_does_not_exhaust_us() -> None:
+    nested = b""
+    for _ in range(2000):
+        nested = bytes(Tlv(0x6F, nested)) if nested else bytes(Tlv(0x84, b"\x00"))
+    assert len(describe_objects(nested)) < 20
