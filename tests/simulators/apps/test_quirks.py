@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tegata.apdu.card import Card
+from tegata.applets.mynumber_probe import plan, probe
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.policy import MY_NUMBER_CARD, CardPolicy
+from tegata.simulators.link import SimulatedLink
 from tegata.simulators.pki import terminal_certificate
-from tegata.simulators.presets import memory, with_quirks
+from tegata.simulators.presets import memory, read_quirks, with_quirks
 
 JPKI = "00A4040C0AD392F000260100000001"
 TEXT = "00A4040C0AD3921000310001010408"
@@ -138,3 +143,25 @@ def test_records_and_partial_names(my_number_memory: dict[str, bytes]) -> None:
         *(prefix, "00200095", following, "00200095", following, "0020009C", following),
     )
     assert answers == ["9000", "63CA", "9000", "6A82", "9000", "63C3", "6A82"]
+
+
+def test_what_a_probe_finds_makes_a_card_of_the_same_kind(
+    my_number_memory: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The JSON of the probe, laid into another card: the probe then finds the same."""
+    switches: dict[str, bool | int] = {
+        "short_ids": False,
+        "get_data_in_application_sw": 0x6D00,
+        "no_application_sw": 0x6986,
+        "signature_certificate_free": True,
+        "missed_select_keeps_application": False,
+    }
+
+    def probed(content: dict[str, bytes]) -> dict[str, bool | int]:
+        link = SimulatedLink(SimulatedCard(MemoryStore(content)))
+        (tmp_path / "probe.json").write_text(json.dumps(probe(Card(link), plan())))
+        return read_quirks(tmp_path / "probe.json")
+
+    found = probed(with_quirks(my_number_memory, switches))
+    assert switches.items() <= found.items()
+    assert probed(with_quirks(my_number_memory, found)) == found
