@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey
 
-from tegata.apdu.errors import InputError
+from tegata.apdu.errors import InputError, RequestError
 from tegata.reader_bridge.service import Identity, Portals
+from tegata.reader_bridge.service.transaction import Arrival
 from tegata.reader_bridge.signing import NO_ANCHORS, Anchors, CrlFolder
 from tegata.simulators.pki import anchors, hierarchy
 
@@ -103,6 +104,17 @@ def test_a_pairwise_portal_gets_a_name_of_its_own(bench: Bench) -> None:
     request = first.ask_signature(first.sessions[session.client.cookies["session"]], b"", "x")
     with pytest.raises(Exception, match="403"):
         first.push(first.session(None), request)
+
+
+def test_a_pairwise_name_is_never_carried(bench: Bench) -> None:
+    """The bridge of a carried request is the holder's own: its word alone would log anybody in."""
+    portal = bench.register("one", pairwise=True)
+    session = portal.session(None)
+    with pytest.raises(RequestError) as caught:
+        bench.bridge.core.accept(portal.ask_login(session), Arrival.CARRIED, origin=portal.origin)
+    assert caught.value.code == "request.not_allowed"
+    pushed = bench.bridge.core.accept(portal.ask_login(session), Arrival.PUSHED)
+    assert pushed.portal.id == "one"
 
 
 def test_the_pairwise_name_is_a_keyed_hash() -> None:
