@@ -79,7 +79,7 @@ class Core:
         if arrival is Arrival.CARRIED:
             encryption_key(portal)
             if not portal.gets_certificates:
-                # Nothing but a bridge's word stands behind a pairwise subject, and this bridge is the holder's.
+                # Only a bridge's word stands behind a pairwise subject, and this bridge is the holder's.
                 raise RequestError("request.not_allowed", what="carried requests without certificates")
         with self._lock:
             self._purge(now)
