@@ -137,7 +137,7 @@ class CrlFolder:
         Raises InputError ``bridge.anchors`` for a file that is no list.
         """
         lists = [_read(path) for path in sorted(self._folder.glob("*.crl"))]
-        ours = [found for found in lists if _speaks_for(found, issuer)]
+        ours = [found for found in lists if _speaks_for(found, issuer) and _covers(found, certificate)]
         if not ours:
             note = Words("the folder has no list of this authority", "この認証局の失効リストがありません")
             return RevocationAnswer(RevocationStatus.UNKNOWN, "CRL", note=note)
@@ -212,3 +212,39 @@ def _speaks_for(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or crl.issuer != issuer.subject:
         return False
     return crl.next_update_utc is not None and crl.is_signature_valid(key)
+
+
+def _covers(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
+    """Whether the list would name this certificate if it were revoked (RFC 5280 §6.3.3 (b) (2)).
+
+    The JPKI splits its lists by municipality. A list of another part, a delta, or one with a critical
+    extension that we do not know says nothing, even where it seems to say "good".
+    """
+    try:
+        critical = [extension.value for extension in crl.extensions if extension.critical]
+    except ValueError:
+        return False
+    return all(
+        isinstance(value, x509.IssuingDistributionPoint) and _in_scope(value, certificate)
+        for value in critical
+    )
+
+
+def _in_scope(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
+    others = (
+        scope.only_contains_ca_certs
+        or scope.only_contains_attribute_certs
+        or scope.indirect_crl
+        or scope.only_some_reasons is not None
+        or scope.relative_name is not None
+    )
+    return not others and (scope.full_name is None or bool(set(scope.full_name) & _points(certificate)))
+
+
+def _points(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    """Where the certificate says that its list is."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return set()
+    return {name for point in found for name in point.full_name or ()}

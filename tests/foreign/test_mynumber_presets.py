@@ -1,61 +1,68 @@
-"""Cards that differ as real ones do, in OpenSC's eyes: a child's, a locked one, a phone's."""
+"""OpenSC with every other kind of My Number Card, and with the tokens of smartphones: all are usable."""
 
 from __future__ import annotations
 
-import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from .harness import TEGATA, OrdinaryUser
+from tegata.simulators import presets
+
+from .harness import Namespace
+from .mynumber import (
+    AUTHENTICATION,
+    AUTHENTICATION_CA,
+    SIGNATURE,
+    SIGNATURE_CA,
+    KeyOfCard,
+    certificate,
+    logged_in,
+    openssl_verifies,
+    out,
+)
 
 pytestmark = pytest.mark.foreign
 
-
-def sim_run(user: OrdinaryUser, preset: str, *program: str) -> subprocess.CompletedProcess[str]:
-    return user.run([*TEGATA, "sim", "run", preset, "--", *program])
-
-
-@pytest.mark.parametrize(
-    ("preset", "tries"),
-    [
-        ("my-number-card-child", [3, 0]),
-        ("my-number-card-locked", [3, 0]),
-        ("my-number-card-without-pin", [0, 0]),
-        ("my-number-card-foreign-resident", [3, 5]),
-        ("my-number-card-with-licence", [3, 5]),
-        ("jpki-android", [3, 5]),
-        ("jpki-iphone", [3, 5]),
-    ],
-)
-def test_opensc_recognises_the_card_and_its_tries(user: OrdinaryUser, preset: str, tries: list[int]) -> None:
-    done = sim_run(user, preset, "pkcs15-tool", "--list-pins")
-    assert done.returncode == 0, done.stderr
-    assert [int(found) for found in re.findall(r"Tries left\s*: (\d+)", done.stdout)] == tries
+WHOLE = ("with-free-space", "foreign-resident", "expired", "revoked", "moved", "with-licence")
+PHONES = ("jpki-android", "jpki-iphone")
 
 
-@pytest.mark.parametrize("preset", ["my-number-card-child", "my-number-card-locked"])
-def test_a_blocked_password_is_not_usable(user: OrdinaryUser, preset: str) -> None:
-    read = ("--read-certificate", "02", "--verify-pin", "--auth-id", "02", "--pin", "ABC123")
-    done = sim_run(user, preset, "pkcs15-tool", *read)
-    assert done.returncode != 0
-    assert "BEGIN CERTIFICATE" not in done.stdout
-    assert re.search("blocked|not usable", done.stderr + done.stdout), done.stderr
+def signs(ns: Namespace, key: KeyOfCard, folder: Path) -> bool:
+    """Does a signature by pkcs11-tool fit the certificate that pkcs15-tool reads?"""
+    data, signature = folder / "data", folder / "signature"
+    data.write_bytes(b"to be signed")
+    what = ["--sign", "--id", key.id, "-m", "SHA256-RSA-PKCS", "-i", str(data), "-o", str(signature)]
+    out(ns, *logged_in(key, *what))
+    return openssl_verifies(certificate(ns, key, folder), data, signature)
 
 
-def test_a_child_reads_the_authentication_certificate(user: OrdinaryUser) -> None:
-    done = sim_run(user, "my-number-card-child", "pkcs15-tool", "--read-certificate", "01")
-    assert done.stdout.startswith("-----BEGIN CERTIFICATE-----")
+@pytest.mark.parametrize("preset", WHOLE)
+def test_a_card_signs_and_names_its_authorities(ns: Namespace, tmp_path: Path, preset: str) -> None:
+    """Expired and revoked cards sign as well: no card knows the time or a list. Each certificate is signed by
+    the authority beside it, of whatever generation."""
+    card, authority = tmp_path / "card.sim", tmp_path / "authority.pem"
+    presets.create(f"my-number-card-{preset}", card)
+    with ns.serve(card):
+        assert out(ns, "opensc-tool", "--name").strip() == "jpki"
+        for key, issuer in ((AUTHENTICATION, AUTHENTICATION_CA), (SIGNATURE, SIGNATURE_CA)):
+            assert signs(ns, key, tmp_path)
+            authority.write_text(out(ns, "pkcs15-tool", "--read-certificate", issuer))
+            verify = ["openssl", "verify", "-no_check_time", "-CAfile", str(authority)]
+            pem = certificate(ns, key, tmp_path)
+            done = subprocess.run([*verify, str(pem)], capture_output=True, text=True, check=False)
+            assert done.stdout == f"{pem}: OK\n", done.stderr
 
 
-def test_a_phone_guards_its_authentication_certificate(user: OrdinaryUser) -> None:
-    command = ("pkcs15-tool", "--read-certificate", "01")
-    refused = sim_run(user, "jpki-android", *command)
-    assert "BEGIN CERTIFICATE" not in refused.stdout
-    opened = sim_run(user, "jpki-android", *command, "--verify-pin", "--auth-id", "01", "--pin", "1234")
-    assert opened.stdout.count("BEGIN CERTIFICATE") == 1, opened.stderr
-
-
-def test_a_company_card_is_not_a_my_number_card(user: OrdinaryUser) -> None:
-    done = sim_run(user, "company-card", "opensc-tool", "--name")
-    assert done.stdout.strip() != "jpki"
+@pytest.mark.parametrize("preset", PHONES)
+def test_a_phone_shows_its_certificate_after_the_pin(ns: Namespace, tmp_path: Path, preset: str) -> None:
+    card = tmp_path / "card.sim"
+    presets.create(preset, card)
+    with ns.serve(card):
+        assert out(ns, "opensc-tool", "--name").strip() == "jpki"
+        read = ["pkcs15-tool", "--read-certificate", AUTHENTICATION.id]
+        assert "BEGIN CERTIFICATE" not in ns.run(read).stdout
+        pin = ["--verify-pin", "--auth-id", AUTHENTICATION.id, "--pin", AUTHENTICATION.pin]
+        assert "BEGIN CERTIFICATE" in out(ns, *read, *pin)
+        assert signs(ns, AUTHENTICATION, tmp_path)
+        assert signs(ns, SIGNATURE, tmp_path)

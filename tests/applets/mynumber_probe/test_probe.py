@@ -16,7 +16,6 @@ from tegata.applets.mynumber_text import model as text
 from tegata.applets.mynumber_visual import model as visual
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.policy import MY_NUMBER_CARD
-from tegata.simulators.presets.persona import policy_with
 
 from ..lying import LyingLink, Memory, put_in
 
@@ -67,7 +66,7 @@ def test_nothing_of_the_holder_is_kept(my_number_memory: Memory) -> None:
 
 def test_what_it_finds_makes_an_equal_card(my_number_memory: Memory) -> None:
     quirks = probe(put_in(my_number_memory)[0], STEPS)["quirks"]
-    assert policy_with(quirks) == MY_NUMBER_CARD
+    assert MY_NUMBER_CARD.with_quirks(quirks) == MY_NUMBER_CARD
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_switches_are_seen(my_number_memory: Memory, change: dict[str, bool | in
     memory = my_number_memory | {"card/policy": policy.to_bytes()}
     quirks = probe(put_in(memory)[0], STEPS)["quirks"]
     assert {name: quirks[name] for name in change} == change
-    assert policy_with(quirks) == policy
+    assert MY_NUMBER_CARD.with_quirks(quirks) == policy
 
 
 def test_a_card_without_anything(my_number_memory: Memory) -> None:
