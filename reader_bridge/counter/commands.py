@@ -67,11 +67,12 @@ def identify(
       tegata mynumber identify --reader pcsc: --anchors FOLDER --record check.json --photo face.png
 
     The individual number is never read. "Genuine" is said only when every signature leads to an anchor that
-    you gave and the card proves that it holds its keys. The record has issuer, validity and the data of the
+    you gave and the card proves that it holds a key of its own. The record has issuer, validity and the data of the
     face; it has neither the number nor a check number, and the photo only in the file that you ask for.
 
     Exit codes: 0 genuine and valid; 249 consistent, but nobody vouches for it; 250 do not accept it; 251 the
-    card has ended; and those of "tegata mynumber". The record is written in each of the four cases.
+    card has ended; 253 it may be a copy; and those of "tegata mynumber". The record is written in all these
+    cases.
     """
     place = Place(url, timeout, trace)
     ask, believed = asker(place, value, "--check-number"), face_anchors(anchors, pki.cvc_anchors)
