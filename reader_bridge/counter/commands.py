@@ -67,8 +67,8 @@ def identify(
       tegata mynumber identify --reader pcsc: --anchors FOLDER --record check.json --photo face.png
 
     The individual number is never read. "Genuine" is said only when every signature leads to an anchor that
-    you gave and the card proves that it holds a key of its own. The record has issuer, validity and the data of the
-    face; it has neither the number nor a check number, and the photo only in the file that you ask for.
+    you gave and the card proves that it holds a key of its own. The record has issuer, validity and the data
+    of the face; it has neither the number nor a check number. The photo is written only where you ask for it.
 
     Exit codes: 0 genuine and valid; 249 consistent, but nobody vouches for it; 250 do not accept it; 251 the
     card has ended; 253 it may be a copy; and those of "tegata mynumber". The record is written in all these

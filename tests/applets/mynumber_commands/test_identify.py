@@ -92,7 +92,7 @@ def test_a_card_put_together_from_two(keys: list[str], new_card: NewCard, tegata
 
 
 def test_a_face_without_a_key_is_believed_only_with_its_text(new_card: NewCard, tegata: Shell) -> None:
-    """That the key in the face is that of 001A is not published: an answer that does not fit proves nothing."""
+    """Which key the face has is not published: an answer that does not fit it says nothing."""
     key = {f"app/{VISUAL}/ef/001a": made("my-number-card-expired")[f"app/{VISUAL}/ef/001a"]}
     out, _ = tegata(*words(new_card("locked", called="with-text", changed=key), "--anchors", "sim"))
     assert "Key of the card: not checked: no public key known" in out

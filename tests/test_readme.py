@@ -1,0 +1,150 @@
+"""Every command that README shows is run, in the order shown, in one empty folder."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
+
+# Shown, but run by another test: what asks a person, never ends, needs hardware or takes minutes.
+PACKAGING = "tests/test_packaging.py::"
+PCSC = "tests/reader_bridge/readers/test_pcsc.py::"
+LOGIN = "tests/reader_bridge/service/test_commands.py::test_from_the_shell_to_a_login"
+SHELL = "tests/apdu/test_commands.py::test_the_shell_works_from_a_pipe"
+SERVED = "tests/foreign/test_vpcd_opensc.py::TestServed::test_opensc_knows_the_card"
+MYNUMBER = "tests/applets/mynumber_commands/"
+REVOCATION = MYNUMBER + "test_signing.py::test_revocation_from_a_folder_of_lists"
+READ_BACK = MYNUMBER + "test_checkin.py::test_card_after_card"
+ALIKE = MYNUMBER + "test_probe.py::test_what_it_found_makes_a_card_alike"
+COUNTER = {
+    "tegata mynumber photo --reader sim:hanako.sim --pin 02040120362285 face.jp2 face.png": MYNUMBER
+    + "test_reading.py::test_the_photo_in_both_formats",
+    "tegata mynumber number --reader sim:hanako.sim --pin 1234 --purpose 源泉徴収票": MYNUMBER
+    + "test_reading.py::test_the_number_is_masked_everywhere",
+    "tegata mynumber certs --reader sim:hanako.sim --signature --pin ABC123 --anchors sim": MYNUMBER
+    + "test_reading.py::test_certificates_in_words",
+    "tegata mynumber pins --reader sim:hanako.sim": MYNUMBER + "test_reading.py::test_pins_of_a_locked_card",
+    "tegata mynumber change-pin text --reader sim:hanako.sim": MYNUMBER
+    + "test_pins_typed.py::test_a_new_pin_is_typed_twice",
+    "tegata sim pki crls lists": REVOCATION,
+    "tegata mynumber verify LICENSE.p7s --content LICENSE --anchors sim --crl-dir lists": REVOCATION,
+    "tegata sim pki anchors trusted": MYNUMBER + "test_identify.py::test_anchors_of_a_folder",
+    "tegata mynumber identify --reader pcsc: --anchors trusted --record check.json --photo face.png": MYNUMBER
+    + "test_identify.py::test_typed_at_a_terminal",
+    "tegata mynumber checkin run shelter --reader pcsc: --anchors trusted": MYNUMBER
+    + "test_checkin.py::test_at_a_terminal_the_operator_sees_whom_the_number_is_of",
+    "tegata mynumber checkin undo shelter": MYNUMBER
+    + "test_checkin.py::test_a_second_visit_and_one_key_to_undo",
+    "unzip records.zip": READ_BACK,
+    "openssl cms -decrypt -inform DER -in 0001.p7m -inkey shelter.key -recip shelter.pem": READ_BACK,
+    "tegata mynumber probe --reader pcsc: --dry-run": MYNUMBER
+    + "test_probe.py::test_it_says_first_what_it_sends_and_asks",
+    "tegata mynumber probe --reader pcsc: --output probe.json": ALIKE,
+    "tegata sim new --quirks probe.json my-number-card alike.sim": ALIKE,
+}
+"""Shown for people at counters and holders of a card."""
+ELSEWHERE = COUNTER | {
+    "make demo": "tests/provisioning/test_demo.py::test_the_figures",
+    "uv tool install tegata": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
+    "uv tool install 'tegata[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
+    "tegata apdu shell --reader sim:card.sim": SHELL,
+    "tegata sim serve me.sim": SERVED,
+    "opensc-tool -n": SERVED,
+    "tegata sim run my-number-card -- pkcs11-tool --login --pin 1234 --test": "tests/foreign/test_sim_run.py::test_what_a_program_does_to_a_file_stays_and_a_preset_is_thrown_away",
+    "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
+    "tegata bridge serve --reader sim:me.sim --anchors sim --auto my-number-card": LOGIN,
+    'tegata portal add example --name "Example portal" --standing test --key portal.jwk'
+    " --origin http://127.0.0.1:8700 --return-url http://127.0.0.1:8700/return": LOGIN,
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command as a reader sees it, and the lines of output shown under it."""
+
+    command: str
+    output: tuple[str, ...]
+
+
+def shown(path: Path) -> list[Shown]:
+    """The ``$`` lines of the ``console`` blocks of a Markdown file; a ``# comment`` is for the reader."""
+    found: list[Shown] = []
+    for block in re.findall(
+        r"^ *```console\n(.*?)^ *```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        for part in re.split(r"^ *\$ ", block.replace("\\\n", ""), flags=re.MULTILINE)[1:]:
+            first, *rest = part.splitlines()
+            command = re.sub(r"\s+", " ", re.sub(r"\s# .*$", "", first)).strip()
+            found.append(Shown(command, tuple(line for line in rest if line.strip() not in {"", "…"})))
+    return found
+
+
+README = shown(ROOT / "README.md")
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    japanese = shown(ROOT / "README.ja.md")
+    assert README
+    assert [line.command for line in README] == [line.command for line in japanese]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_documentation_shows_only_commands_that_are_run(path: Path) -> None:
+    run = {line.command for line in README} | ELSEWHERE.keys()
+    assert [line.command for line in shown(path) if line.command not in run] == []
+
+
+@pytest.mark.parametrize("node", sorted(set(ELSEWHERE.values())))
+def test_what_is_run_elsewhere_is_run_there(node: str) -> None:
+    file, *_, name = node.split("::")
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    tests = [item.name for item in ast.walk(tree) if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert name in tests
+
+
+def test_nothing_is_excused_that_is_not_shown() -> None:
+    documents = {line.command for path in [ROOT / "README.md", *DOCUMENTS] for line in shown(path)}
+    assert sorted(ELSEWHERE.keys() - documents) == []
+
+
+@pytest.mark.foreign
+def test_the_commands_of_readme_run_in_order(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copy(ROOT / "LICENSE", folder)
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse battery staple", encoding="utf-8")
+    environment = {
+        "PATH": f"{sysconfig.get_path('scripts')}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+        "TEGATA_KEYRING_PASSPHRASE_FILE": str(passphrase),  # a reader types it
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+    }
+    for line in README:
+        if line.command in ELSEWHERE:
+            continue
+        result = subprocess.run(
+            shlex.split(line.command),
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, f"$ {line.command}\n{result.stdout}{result.stderr}"
+        missing = [text for text in line.output if text not in result.stdout]
+        assert missing == [], f"$ {line.command}\n{result.stdout}"
