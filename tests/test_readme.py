@@ -21,6 +21,9 @@ PCSC = "tests/reader_bridge/readers/test_pcsc.py::"
 LOGIN = "tests/reader_bridge/service/test_commands.py::test_from_the_shell_to_a_login"
 SHELL = "tests/apdu/test_commands.py::test_the_shell_works_from_a_pipe"
 SERVED = "tests/foreign/test_vpcd_opensc.py::TestServed::test_opensc_knows_the_card"
+OWN_TEST = (
+    "tests/foreign/test_sim_run.py::test_what_a_program_does_to_a_file_stays_and_a_preset_is_thrown_away"
+)
 MYNUMBER = "tests/applets/mynumber_commands/"
 REVOCATION = MYNUMBER + "test_signing.py::test_revocation_from_a_folder_of_lists"
 READ_BACK = MYNUMBER + "test_checkin.py::test_card_after_card"
@@ -59,7 +62,7 @@ ELSEWHERE = COUNTER | {
     "tegata apdu shell --reader sim:card.sim": SHELL,
     "tegata sim serve me.sim": SERVED,
     "opensc-tool -n": SERVED,
-    "tegata sim run my-number-card -- pkcs11-tool --login --pin 1234 --test": "tests/foreign/test_sim_run.py::test_what_a_program_does_to_a_file_stays_and_a_preset_is_thrown_away",
+    "tegata sim run my-number-card -- pkcs11-tool --login --pin 1234 --test": OWN_TEST,
     "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
     "tegata bridge serve --reader sim:me.sim --anchors sim --auto my-number-card": LOGIN,
     'tegata portal add example --name "Example portal" --standing test --key portal.jwk'

@@ -17,7 +17,7 @@ from .holder import Place
 from .identify import CHECKS, Identification
 from .identify import identify as identify_holder
 from .person import sex_words
-from .pictures import picture
+from .pictures import check_ending, picture
 from .session import Arrived, Event, Failed, Session, Undone
 from .terminal import (
     ERASE_LINE,
@@ -76,6 +76,8 @@ def identify(
     """
     place = Place(url, timeout, trace)
     ask, believed = asker(place, value, "--check-number"), face_anchors(anchors, pki.cvc_anchors)
+    if photo is not None:
+        check_ending("photo", photo)
     for path in (record, photo):
         if path is not None and path.exists():
             raise InputError("input.exists", path=str(path))

@@ -48,7 +48,7 @@ class Identification:
 
     face: CardFace
     attributes: Attributes | None
-    municipality: str
+    municipality: str | None
     checks: tuple[Check, ...]
     at: datetime
 
@@ -129,7 +129,7 @@ def _read(card: Card, number: Secret, anchors: Anchors, at: datetime, *, last_tr
     visual.select()
     visual.pins.verify(VISUAL_B, number, allow_last_try=last_try)
     face = visual.card_face()
-    municipality = visual.basic_info().municipality
+    municipality = _municipality(visual)
     checks = [visual.check_face(anchors), visual.check_key(anchors)]
     text = _text(card, number)
     if text is not None:
@@ -140,6 +140,16 @@ def _read(card: Card, number: Secret, anchors: Anchors, at: datetime, *, last_tr
     if disagreement is not None:
         checks.append(Check("agreement", Verdict.INVALID, reason=disagreement))
     return Identification(face, attributes, municipality, tuple(checks), at)
+
+
+def _municipality(visual: VisualApplication) -> str | None:
+    """The code of the issuing municipality; None on a card that leaves the file out."""
+    try:
+        return visual.basic_info().municipality
+    except CardError as error:
+        if error.code != "mynumber.file_absent":
+            raise
+        return None
 
 
 def _text(card: Card, number: Secret) -> TextApplication | None:
