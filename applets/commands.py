@@ -20,7 +20,7 @@ from ..reader_bridge.counter import certificates as shelf
 from ..reader_bridge.counter.holder import Place, ask_for, unlocked
 from ..reader_bridge.counter.identify import CHECKS
 from ..reader_bridge.counter.person import attribute_lines, attributes_json, check_pipe, hand_over
-from ..reader_bridge.counter.pictures import IMAGES, picture
+from ..reader_bridge.counter.pictures import IMAGES, check_ending, picture
 from ..reader_bridge.counter.survey import ALL_PINS, Survey, pins_of, status_json
 from ..reader_bridge.counter.survey import survey as ask_card
 from ..reader_bridge.counter.terminal import (
@@ -322,6 +322,7 @@ def photo(
     place = Place(url, timeout, trace)
     ask, believed = asker(place, value), face_anchors(anchors, pki.cvc_anchors)
     for file in files:
+        check_ending(what, file)
         if file.exists():
             raise InputError("input.exists", path=str(file))
     with place.card() as card:

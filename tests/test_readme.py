@@ -21,7 +21,38 @@ PCSC = "tests/reader_bridge/readers/test_pcsc.py::"
 LOGIN = "tests/reader_bridge/service/test_commands.py::test_from_the_shell_to_a_login"
 SHELL = "tests/apdu/test_commands.py::test_the_shell_works_from_a_pipe"
 SERVED = "tests/foreign/test_vpcd_opensc.py::TestServed::test_opensc_knows_the_card"
-ELSEWHERE = {
+MYNUMBER = "tests/applets/mynumber_commands/"
+REVOCATION = MYNUMBER + "test_signing.py::test_revocation_from_a_folder_of_lists"
+READ_BACK = MYNUMBER + "test_checkin.py::test_card_after_card"
+ALIKE = MYNUMBER + "test_probe.py::test_what_it_found_makes_a_card_alike"
+COUNTER = {
+    "tegata mynumber photo --reader sim:hanako.sim --pin 02040120362285 face.jp2 face.png": MYNUMBER
+    + "test_reading.py::test_the_photo_in_both_formats",
+    "tegata mynumber number --reader sim:hanako.sim --pin 1234 --purpose 源泉徴収票": MYNUMBER
+    + "test_reading.py::test_the_number_is_masked_everywhere",
+    "tegata mynumber certs --reader sim:hanako.sim --signature --pin ABC123 --anchors sim": MYNUMBER
+    + "test_reading.py::test_certificates_in_words",
+    "tegata mynumber pins --reader sim:hanako.sim": MYNUMBER + "test_reading.py::test_pins_of_a_locked_card",
+    "tegata mynumber change-pin text --reader sim:hanako.sim": MYNUMBER
+    + "test_pins_typed.py::test_a_new_pin_is_typed_twice",
+    "tegata sim pki crls lists": REVOCATION,
+    "tegata mynumber verify LICENSE.p7s --content LICENSE --anchors sim --crl-dir lists": REVOCATION,
+    "tegata sim pki anchors trusted": MYNUMBER + "test_identify.py::test_anchors_of_a_folder",
+    "tegata mynumber identify --reader pcsc: --anchors trusted --record check.json --photo face.png": MYNUMBER
+    + "test_identify.py::test_typed_at_a_terminal",
+    "tegata mynumber checkin run shelter --reader pcsc: --anchors trusted": MYNUMBER
+    + "test_checkin.py::test_at_a_terminal_the_operator_sees_whom_the_number_is_of",
+    "tegata mynumber checkin undo shelter": MYNUMBER
+    + "test_checkin.py::test_a_second_visit_and_one_key_to_undo",
+    "unzip records.zip": READ_BACK,
+    "openssl cms -decrypt -inform DER -in 0001.p7m -inkey shelter.key -recip shelter.pem": READ_BACK,
+    "tegata mynumber probe --reader pcsc: --dry-run": MYNUMBER
+    + "test_probe.py::test_it_says_first_what_it_sends_and_asks",
+    "tegata mynumber probe --reader pcsc: --output probe.json": ALIKE,
+    "tegata sim new --quirks probe.json my-number-card alike.sim": ALIKE,
+}
+"""Shown for people at counters and holders of a card."""
+ELSEWHERE = COUNTER | {
     "make demo": "tests/provisioning/test_demo.py::test_the_figures",
     "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
     "uv tool install '.[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
@@ -45,9 +76,9 @@ def shown(path: Path) -> list[Shown]:
     """The ``$`` lines of the ``console`` blocks of a Markdown file; a ``# comment`` is for the reader."""
     found: list[Shown] = []
     for block in re.findall(
-        r"^```console\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        r"^ *```console\n(.*?)^ *```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     ):
-        for part in re.split(r"^\$ ", block.replace("\\\n", ""), flags=re.MULTILINE)[1:]:
+        for part in re.split(r"^ *\$ ", block.replace("\\\n", ""), flags=re.MULTILINE)[1:]:
             first, *rest = part.splitlines()
             command = re.sub(r"\s+", " ", re.sub(r"\s# .*$", "", first)).strip()
             found.append(Shown(command, tuple(line for line in rest if line.strip() not in {"", "…"})))

@@ -17,7 +17,7 @@ from .holder import Place
 from .identify import CHECKS, Identification
 from .identify import identify as identify_holder
 from .person import sex_words
-from .pictures import picture
+from .pictures import check_ending, picture
 from .session import Arrived, Event, Failed, Session, Undone
 from .terminal import (
     ERASE_LINE,
@@ -67,14 +67,17 @@ def identify(
       tegata mynumber identify --reader pcsc: --anchors FOLDER --record check.json --photo face.png
 
     The individual number is never read. "Genuine" is said only when every signature leads to an anchor that
-    you gave and the card proves that it holds its keys. The record has issuer, validity and the data of the
-    face; it has neither the number nor a check number, and the photo only in the file that you ask for.
+    you gave and the card proves that it holds a key of its own. The record has issuer, validity and the data
+    of the face; it has neither the number nor a check number. The photo is written only where you ask for it.
 
     Exit codes: 0 genuine and valid; 249 consistent, but nobody vouches for it; 250 do not accept it; 251 the
-    card has ended; and those of "tegata mynumber". The record is written in each of the four cases.
+    card has ended; 253 it may be a copy; and those of "tegata mynumber". The record is written in all these
+    cases.
     """
     place = Place(url, timeout, trace)
     ask, believed = asker(place, value, "--check-number"), face_anchors(anchors, pki.cvc_anchors)
+    if photo is not None:
+        check_ending("photo", photo)
     for path in (record, photo):
         if path is not None and path.exists():
             raise InputError("input.exists", path=str(path))

@@ -48,18 +48,25 @@ class Identification:
 
     face: CardFace
     attributes: Attributes | None
-    municipality: str
+    municipality: str | None
     checks: tuple[Check, ...]
     at: datetime
 
     @property
     def verdict(self) -> Verdict:
-        """The weakest of the checks."""
-        found = {check.verdict for check in self.checks}
-        for verdict in (Verdict.INVALID, Verdict.UNKNOWN, Verdict.CONSISTENT):
-            if verdict in found:
-                return verdict
-        return Verdict.ANCHORED
+        """ANCHORED only when all that was read leads to an anchor and the card proved to hold a key of its
+        own; UNKNOWN when the data are genuine and that proof is missing."""
+        found = {check.what: check.verdict for check in self.checks}
+        if Verdict.INVALID in found.values():
+            return Verdict.INVALID
+        data = {verdict for what, verdict in found.items() if what in ("face", "attributes")}
+        if data != {Verdict.ANCHORED}:
+            return Verdict.CONSISTENT
+        proved = {what for what, verdict in found.items() if verdict is Verdict.ANCHORED}
+        # The key of the text application stands for the card only when its text fits the face.
+        return (
+            Verdict.ANCHORED if "key" in proved or {"text key", "attributes"} <= proved else Verdict.UNKNOWN
+        )
 
     @property
     def expired(self) -> bool:
@@ -86,15 +93,17 @@ class Identification:
         }
 
     def judge(self) -> None:
-        """Raises CardError ``identify.invalid``, ``identify.expired`` or ``identify.not_anchored`` unless the
-        card is genuine and valid."""
+        """Raises CardError ``identify.invalid``, ``identify.expired``, ``identify.not_anchored`` or
+        ``identify.not_proven`` unless the card is genuine and valid."""
         bad = next((check for check in self.checks if check.verdict is Verdict.INVALID), None)
         if bad is not None:
             raise CardError("identify.invalid", what=bad.reason)
         if self.expired:
             raise CardError("identify.expired", end=self.face.expiry.isoformat())
-        if self.verdict is not Verdict.ANCHORED:
+        if self.verdict is Verdict.CONSISTENT:
             raise CardError("identify.not_anchored")
+        if self.verdict is not Verdict.ANCHORED:
+            raise CardError("identify.not_proven")
 
 
 def identify(
@@ -120,7 +129,7 @@ def _read(card: Card, number: Secret, anchors: Anchors, at: datetime, *, last_tr
     visual.select()
     visual.pins.verify(VISUAL_B, number, allow_last_try=last_try)
     face = visual.card_face()
-    municipality = visual.basic_info().municipality
+    municipality = _municipality(visual)
     checks = [visual.check_face(anchors), visual.check_key(anchors)]
     text = _text(card, number)
     if text is not None:
@@ -131,6 +140,16 @@ def _read(card: Card, number: Secret, anchors: Anchors, at: datetime, *, last_tr
     if disagreement is not None:
         checks.append(Check("agreement", Verdict.INVALID, reason=disagreement))
     return Identification(face, attributes, municipality, tuple(checks), at)
+
+
+def _municipality(visual: VisualApplication) -> str | None:
+    """The code of the issuing municipality; None on a card that leaves the file out."""
+    try:
+        return visual.basic_info().municipality
+    except CardError as error:
+        if error.code != "mynumber.file_absent":
+            raise
+        return None
 
 
 def _text(card: Card, number: Secret) -> TextApplication | None:

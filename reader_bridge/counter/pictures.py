@@ -10,11 +10,24 @@ from PIL import Image
 from ...apdu.errors import InputError, MalformedResponse, Words
 from ...applets.mynumber_visual.model import CardFace
 
-__all__ = ["IMAGES", "picture"]
+__all__ = ["IMAGES", "check_ending", "picture"]
 
 IMAGES = ("photo", "name", "address", "security-code")
 JPEG_2000, PNG = (".jp2", ".j2k"), ".png"
 MAX_PIXELS = 4_000_000
+
+
+def check_ending(which: str, file: Path) -> None:
+    """Before the card is asked: whether ``file`` says a format that the picture ``which`` comes in.
+
+    Raises InputError ``input.error``.
+    """
+    ending = file.suffix.lower()
+    if ending == PNG or (which == "photo" and ending in JPEG_2000):
+        return
+    known = "*.png or *.jp2" if which == "photo" else "*.png"
+    what = Words(f"{file.name} must be named {known}", f"{file.name} の名前は {known} にしてください")
+    raise InputError("input.error", what=what)
 
 
 def picture(face: CardFace, which: str, file: Path) -> bytes:
@@ -22,19 +35,15 @@ def picture(face: CardFace, which: str, file: Path) -> bytes:
 
     Raises InputError ``input.error`` for another ending, MalformedResponse for a picture that is none.
     """
+    check_ending(which, file)
     raw = {
         "photo": face.photo,
         "name": face.name_image,
         "address": face.address_image,
         "security-code": face.security_code_image,
     }[which]
-    ending = file.suffix.lower()
-    if which == "photo" and ending in JPEG_2000:
+    if file.suffix.lower() in JPEG_2000:
         return raw
-    if ending != PNG:
-        known = "*.png or *.jp2" if which == "photo" else "*.png"
-        what = Words(f"{file.name} must be named {known}", f"{file.name} の名前は {known} にしてください")
-        raise InputError("input.error", what=what)
     return _png(raw, "JPEG2000" if which == "photo" else "PNG")
 
 

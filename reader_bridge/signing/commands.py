@@ -247,7 +247,15 @@ def _provider(
         return OcspResponder(ocsp)
     if operator is None:
         return None
-    return OperatorService(operator, Secret(_read(token).strip()) if token else None)
+    return OperatorService(operator, _token(token) if token else None)
+
+
+def _token(path: Path) -> Secret:
+    raw = _read(path).strip()
+    if not raw or not raw.isascii():
+        what = Words("it holds no token in ASCII", "ASCII のトークンがありません")
+        raise InputError("input.file", path=str(path), what=what)
+    return Secret(raw)
 
 
 def _moment(text: str | None) -> datetime | None:
