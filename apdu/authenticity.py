@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
@@ -21,6 +22,7 @@ from .card import Card
 from .command import Command
 from .cvc import KEY_ID_BYTES, CardVerifiableCertificate, RsaPublicKey
 from .errors import InputError, Words
+from .regular_files import read_regular
 
 __all__ = [
     "NO_ANCHORS",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 MAX_CHAIN = 4
+MAX_ANCHOR_FILE = 65536
 CHALLENGE_BYTES = 32
 SIGNATURE_BYTES = 256
 DEFAULT_KEY = 0x00
@@ -129,10 +132,13 @@ class Anchors:
         32 hex digits, with a SubjectPublicKeyInfo or an X.509 certificate of the issuer's key; and
         card-verifiable certificates named ``NAME.cvc``, whose subject becomes the anchor.
 
-        Raises InputError ``mynumber.anchor`` for one that cannot be read; other kinds of files are left
-        alone.
+        Raises InputError ``mynumber.anchor`` for one that cannot be read, and for a folder that is none;
+        other kinds of files are left alone.
         """
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ANCHOR_FILES)
+        try:
+            files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ANCHOR_FILES)
+        except OSError as error:
+            raise InputError("mynumber.anchor", file=folder.name, what=_FOLDER) from error
         return cls.of(_load(path) for path in files)
 
     def find(self, key_id: bytes) -> Anchor | None:
@@ -144,6 +150,7 @@ _TWICE = Words("its key id is in the folder twice", "鍵識別子が重複して
 _NAME = Words(
     "its name does not begin with a key id of 32 hex digits", "名前が 32 桁の鍵識別子で始まっていません"
 )
+_FOLDER = Words("the folder cannot be opened", "フォルダーを開けません")
 _KEY = Words("it holds no RSA-2048 public key", "RSA-2048 の公開鍵がありません")
 
 
@@ -158,14 +165,15 @@ def _load(path: Path) -> Anchor:
     if len(key_id) != KEY_ID_BYTES:
         raise InputError("mynumber.anchor", file=path.name, what=_NAME)
     try:
-        return Anchor(name or number, key_id, _public_key(path.read_bytes()))
-    except ValueError as error:
+        return Anchor(name or number, key_id, _public_key(read_regular(path, MAX_ANCHOR_FILE)))
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InputError("mynumber.anchor", file=path.name, what=_KEY) from error
 
 
 def _load_certificate(path: Path) -> Anchor:
     try:
-        return Anchor.from_certificate(path.stem, CardVerifiableCertificate.parse(path.read_bytes()))
+        certificate = CardVerifiableCertificate.parse(read_regular(path, MAX_ANCHOR_FILE))
+        return Anchor.from_certificate(path.stem, certificate)
     except ValueError as error:
         raise InputError("mynumber.anchor", file=path.name, what=_KEY) from error
 

@@ -9,9 +9,13 @@ from pathlib import Path
 from asn1crypto import pem
 
 from ...apdu.errors import InputError
+from ...apdu.regular_files import read_regular
 from ...applets.jpki.certificate import load_x509
 
 __all__ = ["NO_ANCHORS", "Anchors", "Purpose", "read_certificates"]
+
+MAX_FILE = 1024 * 1024
+"""Bundles of certificates are smaller."""
 
 
 class Purpose(enum.Enum):
@@ -54,6 +58,6 @@ def read_certificates(raw: bytes) -> list[bytes]:
 
 def _certificates(path: Path) -> list[bytes]:
     try:
-        return read_certificates(path.read_bytes())
+        return read_certificates(read_regular(path, MAX_FILE))
     except (ValueError, TypeError) as error:
         raise InputError("bridge.anchors", path=str(path), what="not a certificate") from error

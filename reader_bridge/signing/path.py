@@ -39,6 +39,8 @@ __all__ = ["WEAK_HASHES", "CertificatePath", "Refused", "check_key", "find_path"
 
 WEAK_HASHES = frozenset({"md2", "md5", "sha1"})
 SHORTEST_RSA = 2048
+MOST_OTHERS = 32
+"""Certificates that may come along with a signer's; real paths have fewer than five."""
 KINDS = {
     Purpose.AUTHENTICATION: CertificateKind.AUTHENTICATION,
     Purpose.SIGNATURE: CertificateKind.SIGNATURE,
@@ -82,18 +84,48 @@ def find_path(
 ) -> CertificatePath:
     """The path of a certificate (DER) to one of ``anchors``, valid for ``purpose`` at ``moment``.
 
-    ``others`` are certificates between the two; they are never believed. Raises Refused ``verify.*``.
+    ``others`` are at most 32 certificates between the two; they are never believed. Raises Refused
+    ``verify.*``.
     """
+    given = tuple(others)
+    if len(given) > MOST_OTHERS:
+        what = Words(f"it carries {len(given)} certificates", f"証明書が {len(given)} 個も含まれています")
+        raise Refused("verify.structure", what=what)
     certificate = load_certificate(der)
     check_key(certificate)
     roots = [root for root in map(load_certificate, anchors.roots) if _is_authority(root)]
     if not roots:
         what = Words("no trust anchors are installed", "信頼するルート証明書がありません")
         raise Refused("verify.not_anchored", what=what)
-    path = _validated(der, certificate, roots, purpose, moment, others)
+    path = _validated(der, certificate, roots, purpose, moment, _between(given, roots))
     _check_anchor(path.anchor, moment)
     _check_profile(certificate, purpose)
     return path
+
+
+def _between(others: Iterable[bytes], roots: list[x509.Certificate]) -> list[x509.Certificate]:
+    """The authorities among ``others`` that an anchor signed, or one of them.
+
+    The library searches paths by names alone: a dozen forged namesakes that name each other as issuers would
+    keep it busy for hours, and so only what leads to an anchor reaches it.
+    """
+    waiting = [other for other in map(_readable, others) if other is not None and _is_authority(other)]
+    found: list[x509.Certificate] = []
+    above = roots
+    while above:
+        issued = [other for other in waiting if any(_issued(other, upper) for upper in above)]
+        waiting = [other for other in waiting if other not in issued]
+        found += issued
+        above = issued
+    return found
+
+
+def _readable(der: bytes) -> x509.Certificate | None:
+    """None for bytes that are no certificate: nobody needs them."""
+    try:
+        return load_certificate(der)
+    except Refused:
+        return None
 
 
 def _validated(
@@ -102,14 +134,14 @@ def _validated(
     roots: list[x509.Certificate],
     purpose: Purpose,
     moment: datetime,
-    others: Iterable[bytes],
+    between: list[x509.Certificate],
 ) -> CertificatePath:
     leaf = asn1_x509.Certificate.load(der)
     key_usage, extended = purpose.value
     try:
         context = ValidationContext(
             trust_roots=[asn1_x509.Certificate.load(_der(root)) for root in roots],
-            other_certs=[asn1_x509.Certificate.load(other) for other in others],
+            other_certs=[asn1_x509.Certificate.load(_der(authority)) for authority in between],
             allow_fetching=False,
             revocation_mode="soft-fail",
             weak_hash_algos=WEAK_HASHES,
@@ -228,7 +260,7 @@ def _own_key(certificate: x509.Certificate) -> bytes | None:
 def _issued(certificate: x509.Certificate, root: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(root)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return True
 

@@ -27,6 +27,7 @@ from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, RevokedError, ValidationError
 
 from ...apdu.errors import InputError, Words
+from ...apdu.regular_files import read_regular
 from .card_signer import run
 from .path import WEAK_HASHES
 
@@ -66,6 +67,7 @@ REASONS = {
     ),
 }
 NO_REASON = Words("no reason is given", "理由は示されていません")
+MAX_LIST = 256 * 1024 * 1024
 TOLERANCE = timedelta(minutes=5)
 """How far the clocks may differ."""
 
@@ -198,8 +200,8 @@ def _camel(name: str) -> str:
 
 
 def _read(path: Path) -> x509.CertificateRevocationList:
-    raw = path.read_bytes()
     try:
+        raw = read_regular(path, MAX_LIST)
         return x509.load_pem_x509_crl(raw) if raw.startswith(b"-----") else x509.load_der_x509_crl(raw)
     except ValueError as error:
         raise InputError("bridge.anchors", path=str(path), what="not a revocation list") from error

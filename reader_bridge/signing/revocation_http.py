@@ -111,7 +111,7 @@ def _operator_answer(raw: bytes, wanted: str, at: datetime) -> RevocationAnswer:
         status = RevocationStatus(fields["status"])
         when = datetime.fromisoformat(fields["revoked_at"]) if fields.get("revoked_at") else None
         reason = fields.get("reason")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return unusable
     if status is not RevocationStatus.REVOKED:
         return RevocationAnswer(status, "operator")

@@ -124,7 +124,7 @@ def read_quirks(file: Path) -> dict[str, bool | int]:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError("persona.missing", file=file) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("persona.syntax", file=file, what="not JSON either") from error
     switches = found.get("quirks", found) if isinstance(found, dict) else found
     if not isinstance(switches, dict):

@@ -190,6 +190,8 @@ def parse(text: str, path: Path) -> Persona:
     """A persona from TOML; ``path`` names it in errors and is where its photo is looked for."""
     try:
         persona = Persona.model_validate(tomllib.loads(text))
+    except RecursionError as error:
+        raise InputError("persona.syntax", file=path, what="nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError("persona.syntax", file=path, what=str(error)) from error
     except ValidationError as error:

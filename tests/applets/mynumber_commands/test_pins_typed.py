@@ -31,7 +31,7 @@ def test_a_wrong_pin_says_what_is_left_and_the_last_is_not_spent(new_card: NewCa
     card = new_card()
     words = ["attributes", "--reader", card.url, "--pin"]
     _, err = tegata(*words, "9999", code=15)
-    assert "2 tries are left" in err
+    assert "tries left: 2" in err
     _, err = tegata(*words, "9999", code=15, lang="ja")
     assert "残り 1 回" in err
     _, err = tegata(*words, "1234", code=17)
@@ -69,7 +69,7 @@ def test_the_pin_is_typed_hidden_after_the_tries_were_told(new_card: NewCard) ->
     card = new_card(changed={f"app/{TEXT}/tries/0011": b"\x02"})
     code, shown = at_terminal(["mynumber", "attributes", "--reader", card.url], [("PIN", "1234")])
     assert code == 0
-    assert "2 tries are left." in shown
+    assert "tries left: 2." in shown
     assert "1234" not in shown
     assert "Name: " in shown
 
