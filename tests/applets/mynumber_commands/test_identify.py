@@ -136,7 +136,7 @@ def test_typed_at_a_terminal(new_card: NewCard) -> None:
     call = ["mynumber", "identify", "--reader", card.url, "--anchors", "sim"]
     code, shown = at_terminal(call, [("check number B", number)])
     assert code == 0, shown
-    assert SAID["en"] in shown and "1tries left: 0." in shown
+    assert SAID["en"] in shown and "10 tries are left." in shown
 
 
 def test_a_phone_is_no_card(new_card: NewCard, tegata: Shell) -> None:

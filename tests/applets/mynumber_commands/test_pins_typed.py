@@ -69,7 +69,7 @@ def test_the_pin_is_typed_hidden_after_the_tries_were_told(new_card: NewCard) ->
     card = new_card(changed={f"app/{TEXT}/tries/0011": b"\x02"})
     code, shown = at_terminal(["mynumber", "attributes", "--reader", card.url], [("PIN", "1234")])
     assert code == 0
-    assert "tries left: 2." in shown
+    assert "2 tries are left." in shown
     assert "1234" not in shown
     assert "Name: " in shown
 
