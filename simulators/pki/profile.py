@@ -34,6 +34,7 @@ __all__ = [
     "valid_until",
 ]
 
+AUTHENTICATION_OCSP = "ocspauthnorm"
 CPS = "http://www.jpki.go.jp/cps.html"
 TEST_ORGANIZATION, PRODUCTION_ORGANIZATION = "JPKI-TEST", "JPKI"
 ROOT_YEARS = 10
@@ -41,29 +42,26 @@ CERTIFICATE_BIRTHDAYS = 5
 
 
 class Family(enum.Enum):
-    """The two parallel hierarchies: folder name, OU, Japanese OU, policy, host of the OCSP address."""
+    """The two parallel hierarchies: folder name, OU, Japanese OU, policy."""
 
     AUTHENTICATION = (
         "authentication",
         "JPKI for user authentication",
         "公的個人認証サービス利用者証明用",
         "1.2.392.200149.8.5.1.3.30",
-        "ocspauthnorm",
     )
     SIGNATURE = (
         "signature",
         "JPKI for digital signature",
         "公的個人認証サービス署名用",
         "1.2.392.200149.8.5.1.1.20",
-        "ocspsignnorm",
     )
 
-    def __init__(self, slug: str, unit: str, japanese_unit: str, policy: str, ocsp: str) -> None:
+    def __init__(self, slug: str, unit: str, japanese_unit: str, policy: str) -> None:
         self.slug = slug
         self.unit = unit
         self.japanese_unit = japanese_unit
         self.policy = policy
-        self.ocsp = f"http://{ocsp}.jpki-test.invalid"
 
 
 ATTRIBUTES = {
@@ -84,7 +82,8 @@ class Holder:
     """Whom the certificates name. ``sex`` is the JIS X 0303 digit: 1 male, 2 female, 9 not applicable.
 
     The two ``substitutes`` have one ``0`` or ``1`` a character: 1 where another character stands in for one
-    that JIS does not have. Empty means none.
+    that JIS does not have. Empty means none. ``signature_ocsp`` is the first label of the OCSP address in the
+    signature certificate: that of real ones is not known for certain.
     """
 
     name: str
@@ -95,6 +94,7 @@ class Holder:
     city: str
     name_substitutes: str = ""
     address_substitutes: str = ""
+    signature_ocsp: str = "ocspsignnorm"
 
     @property
     def era_birth(self) -> str:
@@ -293,8 +293,9 @@ def _finish(
         (NameOID.COMMON_NAME, f"{holder.city} CRLDP"),
     )
     key_identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    host = holder.signature_ocsp if family is Family.SIGNATURE else AUTHENTICATION_OCSP
     ocsp = x509.AccessDescription(
-        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(family.ocsp)
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"http://{host}.jpki-test.invalid")
     )
     return (
         builder.add_extension(x509.CertificatePolicies([policy]), critical=True)

@@ -66,6 +66,7 @@ class Issue:
             city=city,
             name_substitutes="" if chosen.signature_name else self.persona.name_substitutes,
             address_substitutes="" if chosen.signature_address else self.persona.address_substitutes,
+            signature_ocsp=chosen.signature_ocsp,
         )
 
     @property

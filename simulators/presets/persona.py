@@ -95,7 +95,7 @@ class Certificates(_Section):
     """Which certificates, with their keys, are on the card; which are revoked; which roots issued them.
 
     ``signature_name`` and ``signature_address`` are what the signature certificate still says after the
-    holder's have changed.
+    holder's have changed. ``signature_ocsp`` begins the OCSP address in it, which ends in ``.invalid``.
     """
 
     authentication: bool = True
@@ -105,6 +105,7 @@ class Certificates(_Section):
     production_names: bool = False
     signature_name: str | None = None
     signature_address: str | None = None
+    signature_ocsp: Annotated[str, Field(pattern=r"^ocspsign[a-z0-9]{0,20}$")] = "ocspsignnorm"
 
 
 class Body(_Section):
