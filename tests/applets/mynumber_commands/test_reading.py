@@ -228,3 +228,20 @@ def test_certificates_of_a_child_of_an_expired_card_and_of_a_phone(new_card: New
 def test_a_text_application_that_is_not_there(new_card: NewCard, tegata: Shell) -> None:
     _, err = tegata("attributes", "--reader", new_card("jpki-iphone").url, "--pin", "1234", code=197)
     assert "has no text" in err
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_place_that_takes_no_files(lang: str, new_card: NewCard, tegata: Shell, tmp_path: Path) -> None:
+    card = new_card()
+    file = tmp_path / "no such folder" / "face.png"
+    _, err = tegata("photo", "--reader", card.url, "--pin", card.check_number, file, code=248, lang=lang)
+    assert {"en": "cannot be written", "ja": "書き込めません"}[lang] in err
+    words = ["pins", "--reader", card.url, "--trace", file]
+    assert "face.png" in tegata(*words, code=248, lang=lang)[1]
+
+
+def test_nothing_in_the_reader(tmp_path: Path, tegata: Shell) -> None:
+    _, err = tegata("info", "--reader", "nothing:at all", code=33)
+    assert "nothing:at all" in err
+    out, err = tegata("pins", "--reader", f"sim:{tmp_path / 'missing.sim'}", "--json", code=136)
+    assert out == "" and json.loads(err)["exit_code"] == 136

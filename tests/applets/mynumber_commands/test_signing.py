@@ -187,3 +187,11 @@ def test_what_is_no_signature_and_what_cannot_be_signed(
 def test_help_teaches(command: str, tegata: Shell) -> None:
     out, _ = tegata(command, "--help")
     assert "tegata mynumber" in out
+
+
+def test_an_operator_without_a_usable_token(document: Path, tegata: Shell, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_bytes("トークン".encode())
+    words = ["--content", document, "--operator", "https://127.0.0.1:9/", "--operator-token", token]
+    _, err = tegata("verify", f"{document}.p7s", *words, code=41, lang="ja")
+    assert "ASCII のトークンがありません" in err
