@@ -35,7 +35,15 @@ from ...applets.jpki.certificate import CertificateKind, kind_of_policy, load_x5
 from .anchors import Anchors, Purpose
 from .card_signer import run
 
-__all__ = ["WEAK_HASHES", "CertificatePath", "Refused", "check_key", "find_path", "load_certificate"]
+__all__ = [
+    "MOST_OTHERS",
+    "WEAK_HASHES",
+    "CertificatePath",
+    "Refused",
+    "check_key",
+    "find_path",
+    "load_certificate",
+]
 
 WEAK_HASHES = frozenset({"md2", "md5", "sha1"})
 SHORTEST_RSA = 2048

@@ -36,6 +36,7 @@ __all__ = ["check_integrity", "embedded_signatures", "is_signature", "verify_pdf
 BROKEN_PDF = (*BROKEN, PdfError, zlib.error, OSError, EOFError)
 HEX = frozenset(string.hexdigits.encode())
 FILLING_ALLOWED = (MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE)
+MOST_SIGNATURES = 100
 SUBFILTERS = ("/ETSI.CAdES.detached", "/adbe.pkcs7.detached")
 
 
@@ -70,6 +71,9 @@ def embedded_signatures(document: bytes, name: str) -> list[EmbeddedPdfSignature
         raise InputError("verify.unreadable", name=name, what=what)
     try:
         found: list[EmbeddedPdfSignature] = reader.embedded_signatures
+        if len(found) > MOST_SIGNATURES:
+            what = f"it holds {len(found)} signatures", f"署名が {len(found)} 個も含まれています"
+            raise structure(*what)
         _ = [signature.sig_object_type for signature in found]
     except BROKEN_PDF as error:
         raise structure("a signature in it cannot be read", "読み取れない署名が含まれています") from error

@@ -12,7 +12,7 @@ from pyhanko.sign.general import CMSExtractionError, CMSStructuralError, extract
 from pyhanko.sign.validation import errors as validation_errors
 
 from ...apdu.errors import Words
-from .path import Refused, check_key, load_certificate
+from .path import MOST_OTHERS, Refused, check_key, load_certificate
 
 __all__ = [
     "BROKEN",
@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 HASHES = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
+PARTS = ("digest_algorithms", "certificates", "crls", "signer_infos")
+MAX_PART = 1024 * 1024
 BROKEN = (
     ValueError,
     TypeError,
@@ -59,6 +61,7 @@ def read_signed_data(raw: bytes) -> cms.SignedData:
         if content["content_type"].native != "signed_data":
             raise structure("it is CMS, but not SignedData", "CMS ですが SignedData ではありません")
         signed: cms.SignedData = content["content"]
+        _check_amount(signed)
         _ = signed.native
         return signed
     except BROKEN as error:
@@ -68,9 +71,7 @@ def read_signed_data(raw: bytes) -> cms.SignedData:
 def check_signed_data(signed: cms.SignedData) -> None:
     """One signer with a key of a known kind, signed attributes, sound hashes. Raises Refused ``verify.*``,
     and what is in BROKEN."""
-    count = len(signed["signer_infos"])
-    if count != 1:
-        raise structure(f"it has {count} SignerInfos instead of one", f"SignerInfo が {count} 個あります")
+    _check_amount(signed)
     info = signed["signer_infos"][0]
     _check_hashes(info)
     if info["signed_attrs"] is core.VOID or not len(info["signed_attrs"]):
@@ -80,6 +81,20 @@ def check_signed_data(signed: cms.SignedData) -> None:
         raise structure("a signed attribute stands there twice", "署名対象の属性が重複しています")
     certificate, _ = certificates_of(signed)
     check_key(load_certificate(certificate))
+
+
+def _check_amount(signed: cms.SignedData) -> None:
+    """Before anything is taken apart: each element costs time, and a forger has millions for free."""
+    if any(len(signed[part].contents or b"") > MAX_PART for part in PARTS):
+        raise structure("a part of it is larger than 1 MiB", "1 MiB を超える部分があります")
+    count = len(signed["signer_infos"])
+    if count != 1:
+        raise structure(f"it has {count} SignerInfos instead of one", f"SignerInfo が {count} 個あります")
+    certificates = len(signed["certificates"])
+    if certificates > MOST_OTHERS + 1:
+        raise structure(
+            f"it carries {certificates} certificates", f"証明書が {certificates} 個も含まれています"
+        )
 
 
 def _check_hashes(info: cms.SignerInfo) -> None:

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tegata.apdu.errors import RequestError
-from tegata.reader_bridge.signing import Trust, sign_detached, verify_detached
+from tegata.reader_bridge.signing import Refused, Trust, sign_detached, verify_detached
 from tegata.reader_bridge.signing.cms import sign_detached_digest
+from tegata.reader_bridge.signing.signed_data import read_signed_data
 
 from .pki import Authority, Holder
 
@@ -86,3 +88,29 @@ def test_an_unknown_hash_is_refused(signer: Holder) -> None:
             codes.append(error.code)
     assert codes
     assert set(codes) == {"signature.invalid"}
+
+
+def rebuilt(signature: bytes, **parts: bytes) -> bytes:
+    """A signature with other content in some parts of its SignedData."""
+    signed = cms.ContentInfo.load(signature)["content"]
+    tags = {"certificates": (2, 0), "signer_infos": (0, 17)}
+    names = ("version", "digest_algorithms", "encap_content_info", "certificates", "signer_infos")
+    inside = b"".join(
+        parser.emit(tags[name][0], 1, tags[name][1], parts[name]) if name in parts else signed[name].dump()
+        for name in names
+    )
+    content = parser.emit(2, 1, 0, parser.emit(0, 1, 16, inside))
+    return parser.emit(0, 1, 16, cms.ContentType("signed_data").dump() + content)
+
+
+@pytest.mark.parametrize(
+    ("part", "count"), [("certificates", 500_000), ("signer_infos", 500_000), ("certificates", 5_000_000)]
+)
+def test_a_crowd_inside_is_refused_before_it_is_taken_apart(part: str, count: int, signer: Holder) -> None:
+    signature = sign_detached(b"data", signer.certificate, signer.sign_digest)
+    crowded = rebuilt(signature, **{part: b"\x30\x00" * count})
+    begun = time.monotonic()
+    with pytest.raises(Refused) as caught:
+        read_signed_data(crowded)
+    assert caught.value.code == "verify.structure"
+    assert time.monotonic() - begun < 10

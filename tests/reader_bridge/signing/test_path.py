@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
 
 from tegata.apdu.errors import Words
 from tegata.reader_bridge.signing import Anchors, Purpose, Refused
 from tegata.reader_bridge.signing.path import find_path
 
 from .jpki_pki import Generation, authority_name
-from .pki import Holder
+from .pki import Holder, usage
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -182,3 +184,56 @@ def test_a_key_of_another_kind(sign_ca: Generation, roots: Anchors) -> None:
 def test_the_names_of_generations_are_equal(sign_ca: Generation, older_ca: Generation) -> None:
     assert sign_ca.certificate.subject == older_ca.certificate.subject == authority_name("sign")
     assert sign_ca.key_id != older_ca.key_id
+
+
+def forged_namesake(subject: x509.Name) -> bytes:
+    """An authority of a forger's own, which names itself as its issuer."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def test_a_dozen_namesakes_do_not_keep_it_busy(sign_ca: Generation, roots: Anchors, resident: Holder) -> None:
+    """Paths by name alone through n authorities of one name: n factorial, two hours for a dozen."""
+    mine = Generation("sign", 7)
+    forged = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Namesake")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(forged, authority_name("auth"), key.public_key(), 5)
+    leaf = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY).sign(key, hashes.SHA256())
+    others = [forged_namesake(forged) for _ in range(12)]
+    der = leaf.public_bytes(serialization.Encoding.DER)
+    begun = time.monotonic()
+    with pytest.raises(Refused) as caught:
+        find_path(der, roots, Purpose.SIGNATURE, NOW, others)
+    assert caught.value.code == "verify.not_anchored"
+    twins = [forged_namesake(authority_name("sign")) for _ in range(12)]
+    path = find_path(resident.certificate, roots, Purpose.SIGNATURE, NOW, [*twins, mine.der, b"junk"])
+    assert path.anchor == sign_ca.certificate
+    assert time.monotonic() - begun < 10
+
+
+def test_an_intermediate_authority_is_found_and_too_many_are_refused(
+    sign_ca: Generation, roots: Anchors
+) -> None:
+    between = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Between")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    upper = (
+        x509.CertificateBuilder(authority_name("sign"), between, key.public_key(), 8)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(sign_ca.key, hashes.SHA256())
+    )
+    builder = x509.CertificateBuilder(between, authority_name("auth"), key.public_key(), 9)
+    builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+    leaf = builder.add_extension(usage("digital_signature", "content_commitment"), critical=True)
+    der = leaf.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    given = upper.public_bytes(serialization.Encoding.DER)
+    path = find_path(der, roots, Purpose.SIGNATURE, NOW, [forged_namesake(between), given])
+    assert path.issuer == upper
+    assert path.anchor == sign_ca.certificate
+    with pytest.raises(Refused) as caught:
+        find_path(der, roots, Purpose.SIGNATURE, NOW, [given] * 33)
+    assert caught.value.code == "verify.structure"

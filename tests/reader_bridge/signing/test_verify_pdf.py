@@ -37,6 +37,7 @@ from tegata.reader_bridge.signing import (
     Form,
     Report,
     Trust,
+    sign_detached,
     sign_pdf,
     verify_bytes,
     verify_pdf,
@@ -381,3 +382,29 @@ def test_a_damaged_document_is_refused_and_never_breaks_the_program(
 @pytest.fixture(scope="session")
 def cache() -> dict[str, bytes]:
     return {}
+
+
+def crowded(count: int, signature: bytes) -> bytes:
+    """A PDF with so many signature fields, which share one value."""
+    fields = b" ".join(b"%d 0 R" % (number + 4) for number in range(count))
+    kind = b"<</Type/Sig/SubFilter/ETSI.CAdES.detached/ByteRange[0 1 2 3]/Contents<"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R/AcroForm<</SigFlags 3/Fields[" + fields + b"]>>>>",
+        b"<</Type/Pages/Kids[]/Count 0>>",
+        kind + signature.hex().encode() + b">>>",
+        *(b"<</FT/Sig/T(f%d)/V 3 0 R>>" % number for number in range(count)),
+    ]
+    out, places = bytearray(b"%PDF-1.7\n"), bytearray(b"0000000000 65535 f \n")
+    for number, content in enumerate(objects, 1):
+        places += b"%010d 00000 n \n" % len(out)
+        out += b"%d 0 obj" % number + content + b"endobj\n"
+    table = b"xref\n0 %d\n" % (len(objects) + 1) + places
+    trailer = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(out))
+    return bytes(out + table + trailer)
+
+
+def test_a_crowd_of_signatures_is_refused_as_a_whole(jpki_trust: Trust, resident: Holder) -> None:
+    one = sign_detached(b"data", resident.certificate, resident.sign_digest)
+    report = verify_bytes(crowded(1000, one), "crowd.pdf", jpki_trust)
+    assert [fault.code for fault in report.faults] == ["verify.structure"]
+    assert "1000" in str(report.faults[0].details["what"])
