@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,10 @@ def test_one_terminal_and_a_card_in_a_file(user: OrdinaryUser) -> None:
     assert said.endswith("Verified OK\n")
 
 
+HANDS = 1.0
+"""Seconds before a person types: pkcs11-tool hides the keys, and drops those typed, after its prompt."""
+
+
 def test_the_pin_may_be_typed(user: OrdinaryUser) -> None:
     """pkcs11-tool asks for it on the terminal: what stands behind ``--`` keeps it."""
     (user.home / "data").write_text("something to sign\n")
@@ -78,6 +83,7 @@ def test_the_pin_may_be_typed(user: OrdinaryUser) -> None:
             more = shown.stdout.read1()
             assert more, said
             said += more
+        time.sleep(HANDS)
         shown.stdin.write(b"1234\r")
         shown.stdin.flush()
         rest = shown.communicate(timeout=SECONDS)[0]
