@@ -113,7 +113,7 @@ def _report(
     trust: Trust,
     at: datetime,
 ) -> SignatureReport:
-    label = signature.field_name
+    label = _printable(signature.field_name)
     try:
         faults = check_integrity(document, signature, everything)
         certificate = signature.signer_cert.dump()
@@ -125,6 +125,13 @@ def _report(
         return SignatureReport(Form.PDF, label, own_faults=(mismatch(),))
     signer = examine_signer(trust, certificate, Purpose.SIGNATURE, at, others)
     return SignatureReport(Form.PDF, label, signer, when, signature.md_algorithm, faults)
+
+
+def _printable(name: str | bytes) -> str:
+    """The signer of a PDF chooses its field names: none of them steers the reader's terminal. One that is no
+    text in the PDF's own encoding comes as bytes."""
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check_range(document: bytes, signature: EmbeddedPdfSignature) -> None:

@@ -384,7 +384,7 @@ def cache() -> dict[str, bytes]:
     return {}
 
 
-def crowded(count: int, signature: bytes) -> bytes:
+def crowded(count: int, signature: bytes, name: bytes = b"f") -> bytes:
     """A PDF with so many signature fields, which share one value."""
     fields = b" ".join(b"%d 0 R" % (number + 4) for number in range(count))
     kind = b"<</Type/Sig/SubFilter/ETSI.CAdES.detached/ByteRange[0 1 2 3]/Contents<"
@@ -392,7 +392,7 @@ def crowded(count: int, signature: bytes) -> bytes:
         b"<</Type/Catalog/Pages 2 0 R/AcroForm<</SigFlags 3/Fields[" + fields + b"]>>>>",
         b"<</Type/Pages/Kids[]/Count 0>>",
         kind + signature.hex().encode() + b">>>",
-        *(b"<</FT/Sig/T(f%d)/V 3 0 R>>" % number for number in range(count)),
+        *(b"<</FT/Sig/T(%s%d)/V 3 0 R>>" % (name, number) for number in range(count)),
     ]
     out, places = bytearray(b"%PDF-1.7\n"), bytearray(b"0000000000 65535 f \n")
     for number, content in enumerate(objects, 1):
@@ -408,3 +408,10 @@ def test_a_crowd_of_signatures_is_refused_as_a_whole(jpki_trust: Trust, resident
     report = verify_bytes(crowded(1000, one), "crowd.pdf", jpki_trust)
     assert [fault.code for fault in report.faults] == ["verify.structure"]
     assert "1000" in str(report.faults[0].details["what"])
+
+
+def test_the_name_of_a_field_does_not_steer_the_terminal(jpki_trust: Trust, resident: Holder) -> None:
+    one = sign_detached(b"data", resident.certificate, resident.sign_digest)
+    report = verify_bytes(crowded(1, one, b"\x1b[2J\nAccepted."), "named.pdf", jpki_trust)
+    assert [signature.label for signature in report.signatures] == ["?[2J?Accepted.0"]
+    assert not report.accepted
