@@ -109,7 +109,7 @@ CHECK_NUMBER_B = PinReference(
 PINS = (PIN, CHECK_NUMBER_A, CHECK_NUMBER_B)
 
 SEXES = ("0", "1", "2", "9")
-HIDDEN = ("Cc", "Cf", "Cs")
+HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories that a name has no use for: they steer terminals and turn the direction of text."""
 
 ATTRIBUTES, OFFSETS, NAME, ADDRESS, BIRTH, SEX = 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25
@@ -187,10 +187,13 @@ def attributes_digest_input(attributes: bytes) -> bytes:
     return b"".join(parts[tag].raw for tag in Attributes.TAGS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IssuerSignature:
     """EF 0003: ``FF30 { DF31, DF32, DF33 }``: SHA-256 over the whole of EF 0001 (17 bytes), SHA-256 over
-    :func:`attributes_digest_input`, and the issuer's signature over both data objects; 336 bytes."""
+    :func:`attributes_digest_input`, and the issuer's signature over both data objects; 336 bytes.
+
+    It is as secret as the number: twelve digits are found again from their hash in no time.
+    """
 
     number_digest: bytes
     attributes_digest: bytes

@@ -42,6 +42,7 @@ CHECK_NUMBER_TRIES = 10
 MAX_FACE_BYTES = 32768
 FILLER = b"\xff" * 16
 SIGNATURE_BYTES = 256
+PNG = b"\x89PNG\r\n\x1a\n"
 
 FACE_DIGEST_INFO = bytes.fromhex("3071300D060960864801650304020105000460")
 """What comes before the 96 bytes of three SHA-256 values in the block that DF28 signs: a DigestInfo of
@@ -272,6 +273,9 @@ class NumberImage:
     def parse(cls, raw: bytes) -> NumberImage:
         """Read the file; bytes after the data object are padding. Raises ValueError."""
         parts = parse_record(raw, 0xFF40, (0xDF41, 0xDF42, 0xDF43))
+        if not parts[0xDF41].value.startswith(PNG):
+            # Without an image, bare values are the key alone, which the issuer signs in other records too.
+            raise ValueError("data object DF41 is no PNG image")
         return cls(parts[0xDF41].value, RsaPublicKey.parse(parts[0xDF42].value), _signature(parts[0xDF43]))
 
 

@@ -261,3 +261,9 @@ def test_the_digests_of_the_signature_are_what_hashlib_says(my_number_memory: Me
     assert record.number_digest == hashlib.sha256(my_number_memory[f"{TEXT}/ef/0001"]).digest()
     raw = my_number_memory[f"{TEXT}/ef/0002"]
     assert record.attributes_digest == hashlib.sha256(raw[raw.index(b"\xdf\x22") :]).digest()
+
+
+def test_the_hash_of_the_number_is_not_shown(my_number_memory: dict[str, bytes]) -> None:
+    record = model.IssuerSignature.parse(my_number_memory[f"{TEXT}/ef/0003"])
+    assert repr(record.number_digest)[2:12] not in repr(record)
+    assert record.number_digest.hex() not in repr(record)

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tegata.apdu import CardError, InputError, PinError, Secret, StatusError
+from tegata.apdu import CardError, InputError, MalformedResponse, PinError, Secret, StatusError
 from tegata.apdu.authenticity import Anchors, Verdict
 from tegata.apdu.cvc import RsaPublicKey, key_id
+from tegata.applets.mynumber_text.model import KeyRecord
 from tegata.applets.mynumber_visual import model
 from tegata.applets.mynumber_visual.host import VisualApplication
 from tegata.applets.mynumber_visual.model import AgeRecord, BasicInfo, CardFace, Ef, NumberImage
 
 from ..lying import (
+    TEXT,
     VISUAL,
     Forger,
     Lie,
@@ -259,3 +261,21 @@ def test_a_birth_date_that_never_blocks(my_number_memory: Memory) -> None:
     assert caught.value.retries_left is None
     with pytest.raises(StatusError):
         application.pins.tries(model.CHECK_NUMBER_B)
+
+
+def test_a_number_without_an_image_is_none(my_number_memory: dict[str, bytes]) -> None:
+    """The issuer signs bare keys too (EF 0007 of the text application), and one key with an empty image
+    before it is the same bytes: such a signature must not pass for one over an image."""
+    record = KeyRecord.parse(my_number_memory[f"{TEXT}/ef/0007"])
+    with pytest.raises(ValueError, match="no PNG"):
+        NumberImage.parse(bytes(NumberImage(b"", record.key, record.signature)))
+    memory = my_number_memory | {
+        f"{VISUAL}/ef/0005": bytes(NumberImage(b"", record.key, record.signature)),
+        f"{VISUAL}/ef/0004": my_number_memory[f"{TEXT}/ef/0004"],
+    }
+    card, _ = put_in(memory)
+    application = VisualApplication(card)
+    application.select()
+    application.pins.verify(model.CHECK_NUMBER_A, Secret(check_numbers(memory)[0]))
+    with pytest.raises(MalformedResponse):
+        application.check_number_image(simulated_anchors())
