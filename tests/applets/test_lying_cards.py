@@ -7,27 +7,38 @@ slice runs always, ``campaign`` for minutes (``TEGATA_CAMPAIGN_SEEDS`` sets how 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from unicodedata import category
 
 import pytest
 
 from tegata.apdu import Secret
+from tegata.apdu.authenticity import Verdict
 from tegata.apdu.card import Card
 from tegata.apdu.errors import TegataError
+from tegata.apdu.pin import pin_status
 from tegata.apdu.ports import LinkInfo
 from tegata.apdu.session import HandSession
 from tegata.apdu.tlv import Tlv
 from tegata.applets.free_space_id.host import FreeSpaceId
+from tegata.applets.jpki import model as jpki_model
 from tegata.applets.jpki.host import Jpki
 from tegata.applets.jpki.model import JpkiKey
-from tegata.applets.mynumber_common.host import card_serial, is_my_number_card
+from tegata.applets.juki.host import JukiApplication
+from tegata.applets.juki.model import PIN as JUKI_PIN
+from tegata.applets.mynumber_common.host import CommonApplication, card_serial, is_my_number_card
+from tegata.applets.mynumber_common.model import PIN as COMMON_PIN
+from tegata.applets.mynumber_probe import plan, probe
+from tegata.applets.mynumber_text import model as text_model
 from tegata.applets.mynumber_text.host import TextApplication
+from tegata.applets.mynumber_visual import model as visual_model
+from tegata.applets.mynumber_visual.host import VisualApplication
 from tegata.applets.piv.host import Piv
 from tegata.applets.piv.model import Algorithm
 from tegata.applets.security_domain.host import SecurityDomain, key_set_groupings
@@ -38,6 +49,7 @@ from tegata.simulators.card.device import seeded
 from tegata.simulators.link import SimulatedLink
 
 from .desk import DIVERSIFIER, PIN, PUK, RECORD, Desk, key_ring
+from .lying import TEXT, VISUAL, simulated_anchors
 
 SEEDS = 9
 MOST_EXCHANGES = 3000
@@ -113,6 +125,7 @@ class LyingLink:
     rng: random.Random
     start: int | None = None
     once: bool = True
+    memory: dict[str, bytes] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=lambda: [b"\x90\x00"])
 
@@ -159,6 +172,9 @@ class LyingLink:
 # Conversations
 
 
+ANCHORS = cache(simulated_anchors)
+
+
 def jpki(card: Card, desk: Desk) -> None:
     application = Jpki(card)
     application.select()
@@ -178,6 +194,70 @@ def text(card: Card, desk: Desk) -> None:
     application.verify(Secret(b"1234"), allow_last_try=True)
     found = application.attributes()
     assert all(category(character) not in ("Cc", "Cf", "Cs") for character in found.name + found.address)
+
+
+def holder(card: Card) -> dict[str, bytes]:
+    """What the card really holds, whatever it says."""
+    assert isinstance(card.link, LyingLink)
+    return card.link.memory
+
+
+def text_in_full(card: Card, desk: Desk) -> None:
+    """What decides whether the text is genuine, and the number."""
+    application = TextApplication(card)
+    application.select()
+    application.verify(Secret(b"1234"), allow_last_try=True)
+    found, signed = application.attributes(), application.check_attributes(ANCHORS())
+    if signed.verdict is Verdict.ANCHORED:
+        assert found == text_model.Attributes.parse(holder(card)[f"{TEXT}/ef/0002"]), "never signed"
+    application.basic_info()
+    application.check_key(ANCHORS())
+    with application.my_number("test") as number:
+        checked = application.check_number(number, ANCHORS())
+        if checked.verdict is Verdict.ANCHORED:
+            assert text_model.my_number_file(number.reveal()) == holder(card)[f"{TEXT}/ef/0001"]
+
+
+def visual(card: Card, desk: Desk) -> None:
+    true, pins = visual_model.CardFace.parse(holder(card)[f"{VISUAL}/ef/0002"]), holder(card)
+    application = VisualApplication(card)
+    application.select()
+    number = Secret(pins[f"{VISUAL}/pin/0012"])
+    application.pins.verify(visual_model.CHECK_NUMBER_B, number, allow_last_try=True)
+    face = application.card_face()
+    if application.check_face(ANCHORS()).verdict is Verdict.ANCHORED:
+        assert (face.birth, face.sex, face.photo) == (true.birth, true.sex, true.photo), "never signed"
+    application.basic_info()
+    application.check_key(ANCHORS())
+    birth = Secret(pins[f"{VISUAL}/pin/0011"])
+    application.pins.verify(visual_model.BIRTH_PIN, birth, allow_last_try=True)
+    application.age_record()
+    application.check_age(ANCHORS())
+
+
+def juki(card: Card, desk: Desk) -> None:
+    application = JukiApplication(card)
+    application.select()
+    application.key_reference()
+    application.pins.tries(JUKI_PIN)
+    application.pins.verify(JUKI_PIN, Secret(b"1234"), allow_last_try=True)
+
+
+def common_in_full(card: Card, desk: Desk) -> None:
+    application = CommonApplication(card)
+    application.select()
+    application.serial()
+    application.key_reference()
+    assert application.check_key().verdict in (Verdict.UNKNOWN, Verdict.INVALID)
+    application.pins.tries(COMMON_PIN)
+
+
+def all_tries(card: Card, desk: Desk) -> None:
+    pin_status(card, (*jpki_model.PINS, *text_model.PINS, *visual_model.PINS, JUKI_PIN, COMMON_PIN))
+
+
+def probing(card: Card, desk: Desk) -> None:
+    json.dumps(probe(card, plan((*jpki_model.PINS, *text_model.PINS, *visual_model.PINS))))
 
 
 def common(card: Card, desk: Desk) -> None:
@@ -258,7 +338,18 @@ def layers(card: Card, desk: Desk) -> None:
         session.line(line)
 
 
-MY_NUMBER = {"jpki": jpki, "text": text, "common": common, "free space": free_space}
+MY_NUMBER = {
+    "jpki": jpki,
+    "text": text,
+    "text in full": text_in_full,
+    "visual": visual,
+    "juki": juki,
+    "common": common,
+    "common in full": common_in_full,
+    "all tries": all_tries,
+    "probe": probing,
+    "free space": free_space,
+}
 COMPANY = {
     "domain": domain_in_the_open,
     "domain without R-MAC": partial(domain_in_a_channel, level=0x01),
@@ -282,7 +373,7 @@ class Stage:
     def link(self, name: str, rng: random.Random, start: int | None, *, once: bool = True) -> LyingLink:
         memory = self.my_number if name in MY_NUMBER else self.company
         card = SimulatedCard(MemoryStore(memory), entropy=seeded(b"liar"))
-        return LyingLink(SimulatedLink(card), rng, start, once)
+        return LyingLink(SimulatedLink(card), rng, start, once, memory)
 
     def run(self, name: str, seed: int, length: int) -> LyingLink:
         rng = random.Random(f"{name} {seed}")  # noqa: S311 - lies are to be repeated
