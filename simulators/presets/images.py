@@ -16,7 +16,9 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ...apdu.regular_files import read_regular
 
 __all__ = ["digits_png", "face_jp2", "photo_jp2", "text_png"]
 
@@ -37,6 +39,8 @@ GLYPHS = {
 TEXT_SIZE, LINE_CHARACTERS = 22, 24
 PHOTO_SIZE = (240, 300)
 PHOTO_COMPRESSION = 16
+MAX_PICTURE_FILE = 64 * 1024 * 1024
+MAX_PIXELS = 50_000_000
 WHITE, BLACK = 1, 0
 
 
@@ -87,9 +91,11 @@ def face_jp2(seed: bytes) -> bytes:
 def photo_jp2(path: Path) -> bytes:
     """A picture file in the shape of a card's photo. Raises ValueError for a file that is no picture."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(io.BytesIO(read_regular(path, MAX_PICTURE_FILE))) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError("too many pixels for a photo")
             return _jp2(ImageOps.fit(picture.convert("L"), PHOTO_SIZE))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("not a picture that can be read") from error
 
 

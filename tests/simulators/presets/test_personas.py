@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.pki import Family, hierarchy
 from tegata.simulators.pki.revocation import revocations
 from tegata.simulators.presets import memory, names, persona_memory, read_quirks, with_quirks
+from tegata.simulators.presets.persona import parse
 
 JPKI, TEXT = "app/d392f000260100000001/", "app/d3921000310001010408/"
 VISUAL, MANAGER = "app/d3921000310001010402/", "app/a0000001510000/"
@@ -241,3 +245,38 @@ def test_quirks_from_json(tmp_path: Path, my_number_memory: dict[str, bytes]) ->
         with pytest.raises(InputError) as caught:
             read_quirks(file)
         assert caught.value.code == code
+
+
+def test_files_that_are_nested_too_deeply_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        parse("a=" + "[" * 100_000, tmp_path / "deep.toml")
+    assert caught.value.code == "persona.syntax"
+    switches = tmp_path / "deep.json"
+    switches.write_text("[" * 100_000)
+    with pytest.raises(InputError) as caught:
+        read_quirks(switches)
+    assert caught.value.code == "persona.syntax"
+
+
+def _png(chunk: bytes, width: int = 1) -> bytes:
+    header = struct.pack(">IIBBBBB", width, 20_000, 8, 0, 0, 0, 0)
+    parts = [(b"IHDR", header), (chunk, zlib.compress(bytes(8))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
+
+
+@pytest.mark.parametrize("kind", ["broken", "bomb", "pipe", "folder"])
+def test_a_photo_that_is_none_is_named(kind: str, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    if kind == "pipe":
+        os.mkfifo(photo)
+    elif kind == "folder":
+        photo.mkdir()
+    else:
+        photo.write_bytes(_png(b"\x00\x01ab") if kind == "broken" else _png(b"IDAT", 4_000))
+    with pytest.raises(InputError) as caught:
+        parse(MINIMAL + 'photo = "photo.png"', tmp_path / "persona.toml")
+    assert caught.value.code == "persona.invalid"
+    assert caught.value.details["where"] == "photo"
