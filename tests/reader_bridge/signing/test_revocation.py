@@ -239,6 +239,11 @@ def test_an_operator_that_answers_nonsense(
         assert ask(provider, resident, sign_ca).status is UNKNOWN
 
 
+def test_an_operator_that_answers_too_deeply(sign_ca: Generation, resident: Holder) -> None:
+    with serving(lambda headers, body: (200, b"[" * 60_000)) as (address, _):
+        assert ask(OperatorService(address), resident, sign_ca).status is UNKNOWN
+
+
 def test_addresses_that_are_refused() -> None:
     for address in ("", "ftp://x/", "http://[", "https://", "https://user@host/", "file:///etc/passwd"):
         for provider in (OcspResponder, OperatorService):
