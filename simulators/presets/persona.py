@@ -60,6 +60,8 @@ ADULT_YEARS = 18
 REAL_NUMBER = "passes the check digit of a real number"
 SEX_DIGITS = {"male": 1, "female": 2, "other": 9}
 
+BirthDay = Annotated[date, Field(ge=date(1868, 1, 25), le=date(2100, 12, 31))]
+CardDay = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
 PinName = Literal["authentication", "signature", "text", "juki", "visual_birth", "check_a", "check_b"]
 CertificateName = Literal["authentication", "signature"]
 Password = Annotated[str, Field(pattern=r"^[A-Z0-9]{6,16}$")]
@@ -115,9 +117,9 @@ class Body(_Section):
     """
 
     kind: Literal["card", "android", "iphone"] = "card"
-    issued: date | None = None
+    issued: CardDay | None = None
     issued_days_ago: Annotated[int, Field(ge=0, le=20 * 366)] | None = None
-    expiry: date | None = None
+    expiry: CardDay | None = None
     serial: Annotated[str, Field(pattern=r"^[0-9]{15}$")] | None = None
     security_code: Pin | None = None
     atr_contact: AtrHex = "3BE000FF8131FE4514"
@@ -132,7 +134,7 @@ class Persona(_Section):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     kana: Annotated[str, Field(max_length=200)] = ""
     address: Annotated[str, Field(min_length=1, max_length=400)]
-    birth: date | None = None
+    birth: BirthDay | None = None
     age: Annotated[int, Field(ge=0, le=120)] | None = None
     sex: Literal["male", "female", "other"]
     municipality: Annotated[str, Field(pattern=r"^[0-9]{5}$")]

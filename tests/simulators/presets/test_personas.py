@@ -280,3 +280,13 @@ def test_a_photo_that_is_none_is_named(kind: str, tmp_path: Path) -> None:
         parse(MINIMAL + 'photo = "photo.png"', tmp_path / "persona.toml")
     assert caught.value.code == "persona.invalid"
     assert caught.value.details["where"] == "photo"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("entry", ["birth", "card.issued", "card.expiry"])
+def test_days_that_no_certificate_could_hold_are_named(entry: str, day: str, tmp_path: Path) -> None:
+    text = MINIMAL.replace("1990-04-01", day) if entry == "birth" else f"{MINIMAL}{entry} = {day}"
+    with pytest.raises(InputError) as caught:
+        parse(text, tmp_path / "persona.toml")
+    assert caught.value.code == "persona.invalid"
+    assert caught.value.details["where"] == entry
