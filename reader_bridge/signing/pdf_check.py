@@ -72,8 +72,8 @@ def embedded_signatures(document: bytes, name: str) -> list[EmbeddedPdfSignature
     try:
         found: list[EmbeddedPdfSignature] = reader.embedded_signatures
         if len(found) > MOST_SIGNATURES:
-            what = f"it holds {len(found)} signatures", f"署名が {len(found)} 個も含まれています"
-            raise structure(*what)
+            count = len(found)
+            raise structure(f"it holds {count} signatures", f"署名が {count} 個も含まれています")
         _ = [signature.sig_object_type for signature in found]
     except BROKEN_PDF as error:
         raise structure("a signature in it cannot be read", "読み取れない署名が含まれています") from error
