@@ -153,7 +153,7 @@ class TextApplication(FileApplication):
         self, anchors: Anchors = NO_ANCHORS, intermediates: Iterable[CardVerifiableCertificate] = ()
     ) -> Check:
         """Whether the card holds the key 0013 whose public half the issuer signed (EF 0007): no copy does.
-        Needs no PIN."""
+        Needs no PIN. It proves a genuine card; nothing on the card ties this key to its attributes."""
         chain = check_chain("key", self.certificate(), anchors, intermediates)
         record = self.key_record()
         value = bytes(record.key)
