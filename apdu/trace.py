@@ -104,6 +104,11 @@ class RecordingLink:
         self._trace = Trace(stream, link)
 
     @property
+    def recorded(self) -> Link:
+        """The link whose traffic is written."""
+        return self._link
+
+    @property
     def atr(self) -> bytes:
         return self._link.atr
 

@@ -26,6 +26,7 @@ from tegata.apdu.pin import pin_status
 from tegata.apdu.ports import LinkInfo
 from tegata.apdu.session import HandSession
 from tegata.apdu.tlv import Tlv
+from tegata.apdu.trace import RecordingLink
 from tegata.applets.free_space_id.host import FreeSpaceId
 from tegata.applets.jpki import model as jpki_model
 from tegata.applets.jpki.host import Jpki
@@ -198,8 +199,11 @@ def text(card: Card, desk: Desk) -> None:
 
 def holder(card: Card) -> dict[str, bytes]:
     """What the card really holds, whatever it says."""
-    assert isinstance(card.link, LyingLink)
-    return card.link.memory
+    link = card.link
+    while isinstance(link, RecordingLink):
+        link = link.recorded
+    assert isinstance(link, LyingLink)
+    return link.memory
 
 
 def text_in_full(card: Card, desk: Desk) -> None:
