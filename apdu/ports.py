@@ -7,9 +7,9 @@ wing imports another to get one. A driver is a callable that takes the part of t
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,8 +18,10 @@ from .secret import Secret
 
 __all__ = [
     "CardEvent",
+    "ChannelDek",
     "KeyRef",
     "KeyRing",
+    "KeySet",
     "Link",
     "LinkInfo",
     "PinPad",
@@ -106,7 +108,8 @@ class KeyRef:
 
     ``usage`` names what the key is for, within one diversification: ``enc``, ``mac``, ``dek`` of a key
     set; ``piv-9b``, ``piv-pin``, ``piv-puk``; ``badge`` of an entry badge. ``version`` is the key version
-    number on the card. ``kcv`` is the check value in hex, empty for a PIN.
+    number on the card. ``kcv`` is the check value in hex, empty for a PIN. ``algorithm`` is ``aes`` or
+    ``3des``: it decides how the check value is made and with what the key computes.
     """
 
     ring: str
@@ -117,10 +120,13 @@ class KeyRef:
     usage: str
     length: int = 16
     kcv: str = ""
+    algorithm: str = "aes"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, bytes as hex."""
+        """Plain values, bytes as hex. The algorithm stands there only when it is not AES."""
+        other = {} if self.algorithm == "aes" else {"algorithm": self.algorithm}
         return {
+            **other,
             "ring": self.ring,
             "master": self.master,
             "scheme": self.scheme,
@@ -138,12 +144,55 @@ class KeyRef:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySet:
+    """The three keys of one version of a security domain, as references (GPC 2.3.1 §7.5)."""
+
+    version: int
+    enc: KeyRef
+    mac: KeyRef
+    dek: KeyRef
+
+    @classmethod
+    def gather(cls, refs: Iterable[KeyRef]) -> list[KeySet]:
+        """The complete sets among references, in the order in which their versions first appear."""
+        by_version: dict[int, dict[str, KeyRef]] = {}
+        for ref in refs:
+            by_version.setdefault(ref.version, {}).setdefault(ref.usage, ref)
+        return [
+            cls(version, found["enc"], found["mac"], found["dek"])
+            for version, found in by_version.items()
+            if {"enc", "mac", "dek"} <= found.keys()
+        ]
+
+    @property
+    def refs(self) -> tuple[KeyRef, KeyRef, KeyRef]:
+        """ENC, MAC and DEK, in the order of their key identifiers 1 to 3."""
+        return self.enc, self.mac, self.dek
+
+
+@dataclass(frozen=True, slots=True)
 class SessionKeys:
     """Session keys of one secure channel; they live in memory for one card contact."""
 
     enc: Secret
     mac: Secret
     rmac: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDek:
+    """Under what an open channel encrypts keys and sensitive data.
+
+    SCP03: ``static`` is K-DEK, AES-CBC with zero IV (Amd D §6.2.8). SCP02: ``static`` is the base key and
+    ``sequence`` the 2-byte counter from which the ring derives the session DEK, 3DES in ECB, or in CBC with
+    zero IV when ``cbc`` is set, as implicit initiation has it (GPC 2.3.1 §E.4.7). SCP11: ``session`` is S-DEK,
+    which only this process knows, AES-CBC with zero IV.
+    """
+
+    static: KeyRef | None = None
+    sequence: bytes = b""
+    session: Secret | None = field(default=None, repr=False)
+    cbc: bool = False
 
 
 class KeyRing(Protocol):
@@ -156,13 +205,22 @@ class KeyRing(Protocol):
     def name(self) -> str: ...
 
     def refer(
-        self, master: str, *, scheme: str, diversification: bytes, version: int, usage: str, length: int = 16
+        self,
+        master: str,
+        *,
+        scheme: str,
+        diversification: bytes,
+        version: int,
+        usage: str,
+        length: int = 16,
+        algorithm: str = "aes",
     ) -> KeyRef:
         """The reference of a derived key, its check value filled in."""
         ...
 
     def kcv(self, ref: KeyRef) -> bytes:
-        """The check value: first 3 bytes of AES(key, 16 × 01) (GPC 2.3.1 Amd D §4.1.4)."""
+        """The check value: first 3 bytes of AES(key, 16 × 01) (GPC 2.3.1 Amd D §4.1.4), or of 3DES(key, 8 × 00)
+        (GPC 2.3.1 §B.5)."""
         ...
 
     def session(
@@ -171,11 +229,19 @@ class KeyRing(Protocol):
         """SCP03 session keys (GPC 2.3.1 Amd D §6.2.1), derived inside the ring."""
         ...
 
-    def wrap_for_put_key(self, dek: KeyRef, key: KeyRef) -> bytes:
-        """The key encrypted under the static DEK, AES-CBC with zero IV (GPC 2.3.1 Amd D §7.2)."""
+    def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
+        """SCP02 session keys for ENC, C-MAC and R-MAC from the 2-byte counter (GPC 2.3.1 §E.4.1)."""
         ...
 
-    def encrypt_dgi(self, dek: KeyRef, value: KeyRef) -> bytes:
+    def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
+        """The key encrypted under the channel's DEK; a KeyRef alone is the static one of SCP03 (Amd D §7.2)."""
+        ...
+
+    def authorize(self, ref: KeyRef, data: bytes) -> bytes:
+        """AES-CMAC, 16 bytes, under a key of usage ``token``, ``receipt`` or ``dap`` (GPC 2.3.1 §C.4 to C.6)."""
+        ...
+
+    def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:
         """A key, PIN or PUK of the ring, encrypted under the static DEK for a STORE DATA DGI.
 
         A PIN or PUK is 8 bytes as the card holds it (ASCII, padded with FF), then padded with
@@ -183,7 +249,7 @@ class KeyRing(Protocol):
         """
         ...
 
-    def encrypt_dgi_value(self, dek: KeyRef, value: Secret) -> bytes:
+    def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
         """As :meth:`encrypt_dgi`, for a value that a person typed (a PIN)."""
         ...
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..apdu.errors import InputError
-from ..apdu.ports import KeyRef, KeyRing
+from ..apdu.ports import KeyRef, KeyRing, KeySet
 from .keyring.schemes import PIN_USAGES, SCHEMES
 from .roster import Employee
 
@@ -103,6 +103,11 @@ class KeySpec(_Model):
             usage=usage,
             length=self.length,
         )
+
+    def key_set(self, ring: KeyRing, diversification: bytes) -> KeySet:
+        """ENC, MAC and DEK of this version. Raises InputError ``keyring.*``."""
+        enc, mac, dek = (self.refer(ring, usage, diversification) for usage in ("enc", "mac", "dek"))
+        return KeySet(self.version, enc, mac, dek)
 
 
 class PinSpec(_Model):

@@ -6,7 +6,7 @@ after a torn card, a killed process or a lost station is the same operation: rea
 
 from .apply import Outcome, apply
 from .bind import bind, subject_of
-from .contact import Contact, KeySet
+from .contact import Contact
 from .door import DoorAnswer, read_at_door
 from .plan import Plan, make_plan
 from .steps import STEPS, Step
@@ -19,7 +19,6 @@ __all__ = [
     "Contact",
     "Desk",
     "DoorAnswer",
-    "KeySet",
     "Outcome",
     "Plan",
     "Step",

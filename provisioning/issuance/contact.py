@@ -7,53 +7,19 @@ is never written; a key set is tried once per contact, and compared on the host 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ...apdu.card import Card, Recorder
 from ...apdu.errors import CardError, StatusError
-from ...apdu.ports import KeyRef, KeyRing, Link
+from ...apdu.ports import KeyRing, KeySet, Link
 from ...applets.entry_badge.host import Door
 from ...applets.entry_badge.model import BadgeRecord
 from ...applets.mynumber_common.host import is_my_number_card
 from ...applets.piv.host import Piv
 from ...applets.security_domain import SecurityDomain
-from ..profile import KeySpec
 
-__all__ = ["Contact", "KeySet"]
+__all__ = ["Contact"]
 
 NO_SUCH_KEYS = (0x6A88, 0x6A82, 0x6A80)
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """The three keys of one version (GPC 2.3.1 Amd D §5.1), as references."""
-
-    version: int
-    enc: KeyRef
-    mac: KeyRef
-    dek: KeyRef
-
-    @classmethod
-    def of(cls, spec: KeySpec, ring: KeyRing, identity: bytes) -> KeySet:
-        """The set that a profile names, for the card of that identity."""
-        enc, mac, dek = (spec.refer(ring, usage, identity) for usage in ("enc", "mac", "dek"))
-        return cls(spec.version, enc, mac, dek)
-
-    @classmethod
-    def gather(cls, refs: Iterable[KeyRef]) -> list[KeySet]:
-        """The complete sets among references, in the order in which their versions first appear."""
-        by_version: dict[int, dict[str, KeyRef]] = {}
-        for ref in refs:
-            by_version.setdefault(ref.version, {}).setdefault(ref.usage, ref)
-        return [
-            cls(version, found["enc"], found["mac"], found["dek"])
-            for version, found in by_version.items()
-            if {"enc", "mac", "dek"} <= found.keys()
-        ]
-
-    @property
-    def refs(self) -> tuple[KeyRef, KeyRef, KeyRef]:
-        return self.enc, self.mac, self.dek
 
 
 class Contact:

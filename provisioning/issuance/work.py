@@ -10,14 +10,14 @@ from uuid import UUID
 
 from ...apdu.card import Recorder
 from ...apdu.errors import CardChanged, CardError, InputError, Words
-from ...apdu.ports import KeyRef, KeyRing, Link
+from ...apdu.ports import KeyRef, KeyRing, KeySet, Link
 from ...apdu.secret import Secret
 from ...applets.security_domain import Registered
 from ..ca import CompanyCa
 from ..ledger import Books, Ledger, Line
 from ..ledger.records import Card as LedgerCard
 from ..profile import Instance, Profile
-from .contact import Contact, KeySet
+from .contact import Contact
 
 __all__ = ["Desk", "Facts", "Work", "begin_work", "printable"]
 
@@ -81,12 +81,12 @@ class Work:
     @property
     def company_keys(self) -> KeySet:
         """The set that this card gets."""
-        return KeySet.of(self.profile.domain.keys, self.ring, self.identity)
+        return self.profile.domain.keys.key_set(self.ring, self.identity)
 
     @property
     def factory_keys(self) -> KeySet:
         """The set that its maker left."""
-        return KeySet.of(self.profile.domain.factory, self.ring, self.identity)
+        return self.profile.domain.factory.key_set(self.ring, self.identity)
 
     @property
     def guid(self) -> UUID:

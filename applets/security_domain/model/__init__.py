@@ -13,10 +13,12 @@ __all__ = [
     "AID",
     "Ins",
     "Install",
+    "KeyType",
     "Privilege",
     "SSD_MODULE",
     "SSD_PACKAGE",
     "StatusScope",
+    "SystemParameter",
     "Tag",
     "card_data",
     "lv",
@@ -39,10 +41,14 @@ SCP03_I = 0x70
 
 
 class Ins(enum.IntEnum):
-    """Instructions of a security domain (GPC 2.3.1 table 11-1)."""
+    """Instructions of a security domain (GPC 2.3.1 table 11-1; SCP02: annex E; SCP11: Amendment F)."""
 
+    PERFORM_SECURITY_OPERATION = 0x2A
     INITIALIZE_UPDATE = 0x50
-    EXTERNAL_AUTHENTICATE = 0x82
+    END_R_MAC = 0x78
+    BEGIN_R_MAC = 0x7A
+    EXTERNAL_AUTHENTICATE = 0x82  # in SCP11a and c: MUTUAL AUTHENTICATE
+    INTERNAL_AUTHENTICATE = 0x88
     GET_DATA = 0xCA
     PUT_KEY = 0xD8
     STORE_DATA = 0xE2
@@ -50,6 +56,7 @@ class Ins(enum.IntEnum):
     INSTALL = 0xE6
     LOAD = 0xE8
     SET_STATUS = 0xF0
+    GENERATE_KEY = 0xF1
     GET_STATUS = 0xF2
 
 
@@ -62,6 +69,9 @@ class Install(enum.IntEnum):
     INSTALL_AND_MAKE_SELECTABLE = 0x0C
     FOR_EXTRADITION = 0x10
     FOR_PERSONALIZATION = 0x20
+    REGISTRY_UPDATE = 0x40
+    LOAD_INSTALL_AND_MAKE_SELECTABLE = 0x0E
+    MORE = 0x80
 
 
 class StatusScope(enum.IntEnum):
@@ -102,6 +112,45 @@ class Tag(enum.IntEnum):
     KEY_ID = 0xD0
     KEY_VERSION = 0xD2
     LOAD_FILE = 0xC4
+    DAP_BLOCK = 0xE2
+    DAP_SIGNATURE = 0xC3
+    SYSTEM_PARAMETERS = 0xEF
+    CONTROL_REFERENCE = 0xB6  # template that binds a token to card and provider
+    PROVIDER = 0x5F20
+    TOKEN_NUMBER = 0x93
+    TOKEN = 0x9E
+    RECEIPT_COUNTER = 0xC2
+    SECURITY_LEVEL = 0xD3
+    MANAGER_URL = 0x5F50
+    EXTENDED_RESOURCES = 0xFF21
+    CERTIFICATE_STORE = 0xBF21
+    KLOC_IDENTIFIERS = 0xFF33
+    KLCC_IDENTIFIERS = 0xFF34
+
+
+class SystemParameter(enum.IntEnum):
+    """Inside ``EF`` of INSTALL parameters (GPC 2.3.1 tables 11-48, 11-49)."""
+
+    CODE_MINIMUM = 0xC6  # of INSTALL [for load]
+    VOLATILE_QUOTA = 0xC7
+    NON_VOLATILE_QUOTA = 0xC8
+    IMPLICIT_SELECTION = 0xCF
+    VOLATILE_RESERVED = 0xD7
+    NON_VOLATILE_RESERVED = 0xD8
+    RESTRICT = 0xD9
+
+
+class KeyType(enum.IntEnum):
+    """Coding of a key's type (GPC 2.3.1 table 11-16)."""
+
+    DES = 0x80
+    AES = 0x88
+    RSA_EXPONENT = 0xA0
+    RSA_MODULUS = 0xA1
+    EC_PUBLIC = 0xB0
+    EC_PRIVATE = 0xB1
+    EC_PARAMETERS = 0xF0
+    EXTENDED = 0xFF
 
 
 class Privilege(enum.IntFlag):
@@ -110,6 +159,7 @@ class Privilege(enum.IntFlag):
     NONE = 0
     SECURITY_DOMAIN = 0x800000
     DAP_VERIFICATION = 0xC00000
+    MANDATED_DAP = 0xC10000
     DELEGATED_MANAGEMENT = 0xA00000
     CARD_LOCK = 0x100000
     CARD_TERMINATE = 0x080000
@@ -124,6 +174,9 @@ class Privilege(enum.IntFlag):
     FINAL_APPLICATION = 0x000200
     GLOBAL_SERVICE = 0x000100
     RECEIPT_GENERATION = 0x000080
+    CIPHERED_LOAD_FILE = 0x000040
+    CONTACTLESS_ACTIVATION = 0x000020
+    CONTACTLESS_SELF_ACTIVATION = 0x000010
 
 
 def lv(value: bytes) -> bytes:
