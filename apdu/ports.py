@@ -185,7 +185,7 @@ class ChannelDek:
 
     SCP03: ``static`` is K-DEK, AES-CBC with zero IV (Amd D §6.2.8). SCP02: ``static`` is the base key and
     ``sequence`` the 2-byte counter from which the ring derives the session DEK, 3DES in ECB, or in CBC with
-    zero IV when ``cbc`` is set, as implicit initiation has it (GPC 2.3.1 §E.4.7). SCP11: ``session`` is S-DEK,
+    zero IV when ``cbc`` is set, as implicit initiation has it (§E.4.7). SCP11: ``session`` is S-DEK,
     which only this process knows, AES-CBC with zero IV.
     """
 
@@ -219,7 +219,7 @@ class KeyRing(Protocol):
         ...
 
     def kcv(self, ref: KeyRef) -> bytes:
-        """The check value: first 3 bytes of AES(key, 16 × 01) (GPC 2.3.1 Amd D §4.1.4), or of 3DES(key, 8 × 00)
+        """The check value: first 3 bytes of AES(key, 16 × 01) (Amd D §4.1.4), or of 3DES(key, 8 × 00)
         (GPC 2.3.1 §B.5)."""
         ...
 
@@ -234,11 +234,11 @@ class KeyRing(Protocol):
         ...
 
     def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
-        """The key encrypted under the channel's DEK; a KeyRef alone is the static one of SCP03 (Amd D §7.2)."""
+        """The key under the channel's DEK; a KeyRef alone is the static one of SCP03 (Amd D §7.2)."""
         ...
 
     def authorize(self, ref: KeyRef, data: bytes) -> bytes:
-        """AES-CMAC, 16 bytes, under a key of usage ``token``, ``receipt`` or ``dap`` (GPC 2.3.1 §C.4 to C.6)."""
+        """AES-CMAC, 16 bytes, under a key of usage ``token``, ``receipt`` or ``dap`` (GPC 2.3.1 §C)."""
         ...
 
     def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ...apdu.card import Card, Recorder
 from ...apdu.errors import CardError, StatusError
-from ...apdu.ports import KeyRing, KeySet, Link
+from ...apdu.ports import KeyRef, KeyRing, KeySet, Link
 from ...applets.entry_badge.host import Door
 from ...applets.entry_badge.model import BadgeRecord
 from ...applets.mynumber_common.host import is_my_number_card
