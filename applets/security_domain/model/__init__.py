@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from ....apdu.tlv import Tlv
+from ....apdu.tlv import Tlv, encode_length, parse_length
 
 __all__ = [
     "AID",
@@ -23,6 +23,7 @@ __all__ = [
     "card_data",
     "lv",
     "parse_lv",
+    "read_lv",
 ]
 
 AID = bytes.fromhex("A000000151000000")
@@ -180,26 +181,35 @@ class Privilege(enum.IntFlag):
 
 
 def lv(value: bytes) -> bytes:
-    """One length byte and the value. Raises ValueError beyond 127 bytes (GPC 2.3.1 tables 11-42 ff.)."""
-    if len(value) > 0x7F:
-        raise ValueError(f"a field of INSTALL holds at most 127 bytes here, got {len(value)}")
-    return bytes((len(value),)) + value
+    """The value behind its length: one byte, from 128 on in the BER form (GPC 2.3.1 tables 11-42 ff.)."""
+    return encode_length(len(value)) + value
+
+
+def read_lv(raw: bytes, offset: int) -> tuple[bytes, int]:
+    """The field at ``offset`` of INSTALL, and the offset after it. Raises ValueError.
+
+    A length byte 80 alone, which BER does not have, means 128: so do hosts write that know one byte only.
+    """
+    if raw[offset : offset + 1] == b"\x80":
+        length, start = 0x80, offset + 1
+    else:
+        length, start = parse_length(raw, offset)
+    value = raw[start : start + length]
+    if len(value) < length:
+        raise ValueError(f"a field claims {length} bytes, {len(value)} are there")
+    return value, start + length
 
 
 def parse_lv(raw: bytes, count: int) -> list[bytes]:
-    """``count`` fields of one length byte each; trailing empty fields may be missing.
+    """``count`` fields, each behind its length; trailing empty fields may be missing.
 
     Hosts leave out the last length byte of INSTALL [for personalization]. Raises ValueError.
     """
     fields: list[bytes] = []
     offset = 0
     while offset < len(raw) and len(fields) < count:
-        length = raw[offset]
-        value = raw[offset + 1 : offset + 1 + length]
-        if len(value) < length:
-            raise ValueError(f"field {len(fields)} claims {length} bytes, {len(value)} are there")
+        value, offset = read_lv(raw, offset)
         fields.append(value)
-        offset += 1 + length
     if offset != len(raw):
         raise ValueError(f"{len(raw) - offset} bytes follow the last field")
     return fields + [b""] * (count - len(fields))

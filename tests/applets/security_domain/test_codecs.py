@@ -101,7 +101,7 @@ def test_dates_of_the_last_nine_years_come_back(day: datetime.date) -> None:
     assert read_date(date_code(day), datetime.date(2026, 6, 30)) == day
 
 
-@given(st.lists(st.binary(max_size=127), min_size=6, max_size=6))
+@given(st.lists(st.binary(max_size=300), min_size=6, max_size=6))
 def test_install_fields_are_read_as_they_were_written(fields: list[bytes]) -> None:
     raw = b"".join(model.lv(field) for field in fields)
     assert model.parse_lv(raw, 6) == fields
