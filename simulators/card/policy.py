@@ -42,6 +42,22 @@ class CardPolicy:
     * ``other_key_authentication_sw``: INTERNAL AUTHENTICATE with a key that is not for it; 6982 and 6985
       documented.
     * ``terminal_refused_sw``: a terminal certificate (特定機関認証) that does not verify.
+
+    What hosts of GlobalPlatform cards meet in the field (facts on GlobalPlatform §D5, §E):
+
+    * ``put_key_with_length``, ``put_key_without_length``: PUT KEY takes AES keys as ``88 11 10 …``, with the
+      key's length inside (Amd D §7.2), and as ``88 10 …`` (GPC 2.3.1 §11.8); most cards take one form alone.
+    * ``put_key_torn_set``: PUT KEY writes key by key, so that a tear leaves a mixed set: ENC new, MAC and DEK
+      still old.
+    * ``extended_key_information``: key information in the extended form, with usage and access.
+    * ``key_information``, ``extended_resources``: objects E0 and FF21 can be read.
+    * ``empty_data_is_counted``: the encryption counter of SCP03 counts commands without data too (Amd D
+      §6.2.6); some cards forget it.
+    * ``secured_class_04``: secured commands may come with CLA 04 as well as 84 (GPC 2.3.1 table 11-11).
+    * ``le_demanded``, ``le_refused``: a secured command must have an Le, or must have none; else 6700.
+    * ``s16_only``: challenges, cryptograms and MACs of SCP03 have 16 bytes, and no others are taken.
+    * ``modern_status``: GET STATUS knows the form of P2 = 02; else the older one alone, and 6A86.
+    * ``load_leaves_garbage``: an interrupted load leaves its package, unusable, until it is deleted.
     """
 
     name: str = "globalplatform"
@@ -65,6 +81,19 @@ class CardPolicy:
     birth_pin_tries: int = 10
     other_key_authentication_sw: int = 0x6985
     terminal_refused_sw: int = 0x6A80
+    put_key_with_length: bool = True
+    put_key_without_length: bool = True
+    put_key_torn_set: bool = False
+    extended_key_information: bool = False
+    key_information: bool = True
+    extended_resources: bool = True
+    empty_data_is_counted: bool = True
+    secured_class_04: bool = True
+    le_demanded: bool = False
+    le_refused: bool = False
+    s16_only: bool = False
+    modern_status: bool = True
+    load_leaves_garbage: bool = False
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()

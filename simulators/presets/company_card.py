@@ -13,7 +13,7 @@ from ...applets.entry_badge import model as entry_badge
 from ...applets.piv import model as piv
 from ...applets.security_domain import model
 from ...applets.security_domain.model.cplc import Cplc, date_code
-from ..apps.security_domain.keys import ORDER, set_record
+from ..apps.security_domain.keystore import ORDER, set_record
 from ..card.policy import GLOBALPLATFORM
 from ..card.registry import Kind, LifeCycle, Privilege, RegistryEntry, entry_key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ....apdu.scp03 import Scp03State
+from ....apdu.scp03 import Scp03State, unwrap_key
 from ....apdu.secret import Secret
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, Privilege
@@ -29,6 +29,10 @@ class Channel:
     state: Scp03State
     dek: Secret
     version: int
+
+    def unwrap_key(self, cryptogram: bytes, length: int) -> Secret:
+        """A key of ``length`` bytes from its cryptogram under the DEK. Raises ValueError."""
+        return unwrap_key(self.dek, cryptogram, length)
 
 
 def authenticated(ctx: DomainContext) -> bool:

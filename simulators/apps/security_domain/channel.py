@@ -21,7 +21,7 @@ from ....applets.security_domain.model import SCP03_I
 from ....applets.security_domain.model.cplc import Cplc
 from ...card.application import CardStatus, DomainContext, SecureMessaging
 from .access import AUTHENTICATED, Channel
-from .keys import KeyStore
+from .keystore import KeyStore
 
 __all__ = ["Scp03Messaging", "external_authenticate", "initialize_update"]
 
@@ -50,7 +50,9 @@ def initialize_update(ctx: DomainContext, command: Command) -> Response:
         raise CardStatus(0x6700)
     store = KeyStore(ctx)
     version = command.p1 or store.default_version()
-    keys = store.read(version)
+    keys = store.scp_set(version)
+    if keys.algorithm != "aes":
+        raise CardStatus(0x6A88)
     sequence = store.sequence(version) + 1
     if sequence > MAX_SEQUENCE:
         raise CardStatus(0x6985)

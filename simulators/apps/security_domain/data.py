@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from ....apdu.command import Command, Response
-from ....apdu.secret import Secret
 from ....apdu.tlv import Tlv
-from ....applets.security_domain.model import KEY_TYPE_AES, Tag, card_data
+from ....applets.security_domain.model import Tag, card_data
 from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import LifeCycle
 from ..personalization import MAX_STAGED, collect
 from .access import require
-from .channel import BLOCK, diversification
+from .channel import diversification
 from .content import BLOCK_NUMBER, check_target
-from .keys import KEY_SIZES, KeyStore, store_set
+from .key_groupings import read_keys
+from .keys import checked_key, store_keys
+from .keystore import KeyStore
 
 __all__ = ["get_data", "personalize", "store_data"]
 
@@ -22,7 +25,7 @@ DGI_STRUCTURE, RESERVED_STRUCTURE = 0x08, 0x18
 BLOCKS = "store-data"
 STORED = (Tag.IIN, Tag.CIN)
 MAX_STORED = 0x7F
-DGI_TEMPLATE, DGI_KEYS, DGI_KEY_VALUE = 0x0070, 0x00B9, 0x8113
+DGI_TEMPLATE = 0x0070
 # Card capabilities (GPC 2.3.1 §H.4): SCP03 with i = 70 and AES of all sizes; privileges of applications.
 CAPABILITIES = bytes.fromhex("A00980010381017082010782031E0600")
 
@@ -48,7 +51,7 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
         case Tag.CAPABILITIES:
             return CAPABILITIES
         case Tag.KEY_INFORMATION:
-            return store.information()
+            return store.information() if ctx.policy.key_information else b""
         case Tag.SEQUENCE_COUNTER:
             versions = store.versions()
             return store.sequence(versions[0]).to_bytes(3, "big") if versions else b""
@@ -132,42 +135,26 @@ def _template(raw: bytes) -> list[Tlv]:
 
 
 def personalize(ctx: Context, command: Command) -> Response:
-    """STORE DATA for a supplementary domain: one key set, ``00B9`` and 3 × ``8113`` (GPC 2.3.1 §11.11.4)."""
+    """STORE DATA for a supplementary domain: its keys, laid down by the domain above it (GPC 2.3.1
+    §11.11.4)."""
     if not isinstance(ctx, DomainContext):
         raise CardStatus(0x6985)
     groupings = collect(ctx, command)
     if groupings is None:
         return Response()
-    if [tag for tag, _ in groupings] != [DGI_KEYS, *3 * [DGI_KEY_VALUE]]:
-        raise CardStatus(0x6A80)
-    version, lengths, check_values = _key_descriptions(groupings[0][1])
-    if version in KeyStore(ctx).versions():
-        raise CardStatus(0x6A80)
-    values = [value for _, value in groupings[1:]]
-    if any(len(value) != length + -length % BLOCK for value, length in zip(values, lengths, strict=True)):
-        raise CardStatus(0x6A80)
-    keys = [Secret(ctx.decrypt(value)[:length]) for value, length in zip(values, lengths, strict=True)]
-    store_set(ctx, version, keys, check_values)
+    _store_keys(ctx, groupings)
     if ctx.life_cycle == LifeCycle.SELECTABLE:
         ctx.set_life_cycle(LifeCycle.PERSONALIZED)
     return Response()
 
 
-def _key_descriptions(raw: bytes) -> tuple[int, list[int], list[bytes]]:
-    """Version, key lengths and check values of ENC, MAC and DEK."""
-    described = [{tlv.tag: tlv.value for tlv in _objects(entry.value)} for entry in _objects(raw)]
-    versions = {entry.get(0x83, b"") for entry in described}
-    lengths = [int.from_bytes(entry.get(0x81, b""), "big") for entry in described]
-    if (
-        len(described) != 3
-        or [entry.get(0x82) for entry in described] != [b"\x01", b"\x02", b"\x03"]
-        or any(entry.get(0x80) != bytes((KEY_TYPE_AES,)) for entry in described)
-        or len(versions) != 1
-        or len(set(lengths)) != 1
-        or lengths[0] not in KEY_SIZES
-    ):
+def _store_keys(ctx: DomainContext, groupings: list[tuple[int, bytes]]) -> None:
+    """Keys of one version, new ones; an error leaves none of them."""
+    try:
+        found = read_keys(groupings, ctx.decrypt)
+        keys = [checked_key(key) for key, _ in found]
+    except (ValueError, UnsupportedAlgorithm):
+        raise CardStatus(0x6A80) from None
+    if len({key.version for key in keys}) != 1:
         raise CardStatus(0x6A80)
-    version = int.from_bytes(versions.pop(), "big")
-    if not 1 <= version <= 0x7F:
-        raise CardStatus(0x6A80)
-    return version, lengths, [entry.get(0x84, b"") for entry in described]
+    store_keys(ctx, keys, [kcv for _, kcv in found])

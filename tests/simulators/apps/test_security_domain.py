@@ -184,7 +184,7 @@ def test_put_key_refuses_what_is_wrong(transmit: Transmit) -> None:
         (0x00, 0x81, b"\x00" + b"".join(blocks), 0x6A80),
         (0x00, 0x81, b"\xff" + b"".join(blocks), 0x6A80),
         (0x30, 0x81, b"\x01" + b"".join(blocks), 0x6A88),
-        (0x00, 0x01, b"\x01" + blocks[0], 0x6A86),
+        (0x00, 0x01, b"\x01" + blocks[0], 0x6A80),
         (0x00, 0x81, b"\x01" + b"".join(blocks)[:-1], 0x6A80),
         (0x00, 0x81, b"", 0x6A80),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tegata.applets.security_domain import model
-from tegata.simulators.apps.security_domain.keys import ORDER, set_record
+from tegata.simulators.apps.security_domain.keystore import ORDER, set_record
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.presets import memory
 
