@@ -7,7 +7,6 @@ a zero separator, the length in bits, a one-byte counter, and the context.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -22,6 +21,7 @@ __all__ = [
     "aes_cbc_encrypt",
     "aes_encrypt_block",
     "cmac",
+    "derivation_inputs",
     "derive",
     "derive_session_keys",
     "key_check_value",
@@ -81,15 +81,18 @@ def aes_cbc_decrypt(key: Secret, iv: bytes, data: bytes) -> bytes:
     return cipher.update(data) + cipher.finalize()
 
 
+def derivation_inputs(constant: int, length: int, context: bytes) -> tuple[bytes, ...]:
+    """What the CMACs run over, one after the other, whose outputs together make ``length`` bytes (§4.1.5).
+
+    For a key ring whose key computes elsewhere.
+    """
+    head = bytes(11) + bytes((constant, 0)) + (length * 8).to_bytes(2, "big")
+    return tuple(head + bytes((counter,)) + context for counter in range(1, -(-length // BLOCK) + 1))
+
+
 def derive(key: Secret, constant: int, length: int, context: bytes) -> bytes:
     """``length`` bytes derived from ``key`` (Amd D §4.1.5)."""
-    out = b""
-    for counter in count(1):
-        label = bytes(11) + bytes((constant, 0)) + (length * 8).to_bytes(2, "big") + bytes((counter,))
-        out += cmac(key, label + context)
-        if len(out) >= length:
-            break
-    return out[:length]
+    return b"".join(cmac(key, message) for message in derivation_inputs(constant, length, context))[:length]
 
 
 def derive_session_keys(

@@ -44,13 +44,15 @@ class Kdf(_Strict):
 
 
 class MasterInfo(_Strict):
-    """What may be said about a master key. ``kcv`` is hex; ``fixed`` marks a maker's well-known key."""
+    """What may be said about a master key. ``kcv`` is hex; ``fixed`` marks a maker's well-known key.
+    ``algorithm`` is what a master computes with; a fixed key serves a card of either kind."""
 
     label: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     length: Literal[16, 24, 32]
     kcv: Hex
     fixed: bool = False
     origin: Literal["generated", "imported", "well-known"]
+    algorithm: Literal["aes", "3des"] = "aes"
 
 
 class Header(_Strict):
@@ -63,7 +65,11 @@ class Header(_Strict):
     masters: tuple[MasterInfo, ...] = ()
 
     def associated_data(self) -> bytes:
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+        plain = self.model_dump(mode="json")
+        for master in plain["masters"]:
+            if master["algorithm"] == "aes":  # files older than this field stay valid
+                del master["algorithm"]
+        return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Container(_Strict):

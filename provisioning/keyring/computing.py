@@ -1,0 +1,246 @@
+"""The rules of a key ring, wherever its masters are kept (:class:`tegata.apdu.ports.KeyRing`).
+
+Nothing gives out a static key: the ring derives it, uses it and forgets it. Each operation takes only
+references whose usage fits it, so that no operation becomes a detour to another's keys.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ...apdu.errors import InputError
+from ...apdu.ports import ChannelDek, KeyRef, SessionKeys
+from ...apdu.scp03.crypto import S_ENC, S_MAC, S_RMAC, derivation_inputs
+from ...apdu.secret import Secret
+from .kdf import digits_from
+from .keys import BLOCK, MemoryKey, StaticKey, check_value, filled
+from .schemes import BADGE_USAGES, FIXED, PIN_USAGES, Cmac, TripleDes, master_algorithm, pin_inputs, steps
+
+__all__ = ["AUTHORIZATIONS", "ComputingRing", "Master", "MemoryRing"]
+
+AUTHORIZATIONS = ("token", "receipt", "dap")
+"""Usages of keys that authorise or confirm content management."""
+
+_AES_BLOCK = BLOCK["aes"]
+_PIN_BYTES = 8
+_SEQUENCE_BYTES = 2
+_SCP02_BYTES = 16
+
+# Derivation constants of SCP02 session keys (GPC 2.3.1 §E.4.1).
+_C_MAC, _R_MAC, _DEK, _ENC = b"\x01\x01", b"\x01\x02", b"\x01\x81", b"\x01\x82"
+
+
+class ComputingRing(ABC):
+    """All operations of the port; a subclass says where masters are."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @abstractmethod
+    def _master(self, ref: KeyRef) -> StaticKey:
+        """The master that ``ref`` names, as a key that the caller closes. Raises InputError
+        ``keyring.master``, or ``keyring.reference`` for a scheme that this master does not serve."""
+
+    def _for_transport(self, ref: KeyRef, dek: StaticKey) -> StaticKey:
+        """The key of ``ref`` in a form that ``dek`` can encrypt."""
+        return self._key(ref)
+
+    def refer(
+        self,
+        master: str,
+        *,
+        scheme: str,
+        diversification: bytes,
+        version: int,
+        usage: str,
+        length: int = 16,
+        algorithm: str = "aes",
+    ) -> KeyRef:
+        """The reference of a derived key, its check value filled in (empty for a PIN or PUK)."""
+        ref = KeyRef(self.name, master, scheme, diversification, version, usage, length, algorithm=algorithm)
+        if usage in PIN_USAGES:
+            self._digits(ref).wipe()
+            return ref
+        with self._key(ref) as key:
+            return replace(ref, kcv=check_value(key).hex().upper())
+
+    def kcv(self, ref: KeyRef) -> bytes:
+        """3 bytes. Raises InputError ``keyring.use`` for a PIN or PUK: its check value would betray it."""
+        with self._key(ref) as key:
+            return check_value(key)
+
+    def session(
+        self, enc: KeyRef, mac: KeyRef, *, host_challenge: bytes, card_challenge: bytes
+    ) -> SessionKeys:
+        """SCP03 session keys; challenges of 8 bytes (S8) or 16 (S16)."""
+        context = host_challenge + card_challenge
+        with self._key(enc, "enc") as enc_key, self._key(mac, "mac") as mac_key:
+            return SessionKeys(
+                enc=_scp03(enc_key, S_ENC, context),
+                mac=_scp03(mac_key, S_MAC, context),
+                rmac=_scp03(mac_key, S_RMAC, context),
+            )
+
+    def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
+        """SCP02 session keys, 16 bytes each."""
+        with self._key(enc, "enc") as enc_key, self._key(mac, "mac") as mac_key:
+            return SessionKeys(
+                enc=enc_key.disclose(_scp02(_ENC, sequence), _SCP02_BYTES),
+                mac=mac_key.disclose(_scp02(_C_MAC, sequence), _SCP02_BYTES),
+                rmac=mac_key.disclose(_scp02(_R_MAC, sequence), _SCP02_BYTES),
+            )
+
+    def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
+        """The key under the channel's DEK; what is no whole number of blocks is filled with zeros."""
+        channel = _channel(dek)
+        with self._dek(channel) as under, self._for_transport(key, under) as value:
+            return under.encrypt_key(value, cbc=_in_cbc(channel))
+
+    def authorize(self, ref: KeyRef, data: bytes) -> bytes:
+        """AES-CMAC under a key of usage ``token``, ``receipt`` or ``dap``, 16 bytes."""
+        with self._key(ref, *AUTHORIZATIONS) as key:
+            return key.cmac(data)
+
+    def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:
+        """A key, or a PIN or PUK as its 8 bytes, under the channel's DEK."""
+        if value.usage not in PIN_USAGES:
+            return self.wrap_for_put_key(dek, value)
+        with self._digits(value) as plain:
+            return self.encrypt_dgi_value(dek, plain)
+
+    def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        """A PIN or PUK that a person typed, 1 to 8 bytes, under the channel's DEK."""
+        channel = _channel(dek)
+        with _pin_block(value) as block, self._dek(channel) as under:
+            return under.encrypt(filled(under, block.reveal()), cbc=_in_cbc(channel))
+
+    def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
+        """The decrypted witness and the encrypted host challenge, 16 bytes each."""
+        if len(witness) != _AES_BLOCK or len(host_challenge) != _AES_BLOCK:
+            raise InputError("keyring.reference", what="a witness or challenge that is not 16 bytes")
+        with self._key(ref, "piv-9b") as key:
+            return key.decrypt(witness), key.encrypt(host_challenge)
+
+    def badge_cryptogram(self, ref: KeyRef, data: bytes) -> bytes:
+        """AES-CMAC under a key of an entry badge, 16 bytes."""
+        with self._key(ref, *BADGE_USAGES) as key:
+            return key.cmac(data)
+
+    def reveal_pin(self, ref: KeyRef) -> Secret:
+        """The digits of a PIN or PUK that the ring made."""
+        if ref.usage not in PIN_USAGES:
+            raise InputError("keyring.use", usage=ref.usage)
+        return self._digits(ref)
+
+    def _dek(self, channel: ChannelDek) -> StaticKey:
+        """What the channel encrypts under; a session DEK of SCP02 is made from the base key."""
+        if channel.session is not None:
+            return MemoryKey(Secret(channel.session.reveal()), "aes")
+        if channel.static is None:
+            raise InputError("keyring.reference", what="a channel without a DEK")
+        if channel.static.algorithm == "3des" and not channel.sequence:
+            raise InputError("keyring.reference", what="a 3DES channel without its sequence counter")
+        static = self._key(channel.static, "dek")
+        if not channel.sequence:
+            return static
+        with static:
+            return static.derive(_scp02(_DEK, channel.sequence), "3des", _SCP02_BYTES)
+
+    def _digits(self, ref: KeyRef) -> Secret:
+        inputs = pin_inputs(ref)
+        with self._master(ref) as master:
+            stream = (master.disclose(Cmac((message,)), _AES_BLOCK).reveal() for message in inputs)
+            return Secret(digits_from(stream, ref.length))
+
+    def _key(self, ref: KeyRef, *usages: str) -> StaticKey:
+        """The key of ``ref``, its check value compared; ``usages`` are those that the operation takes."""
+        if ref.usage in PIN_USAGES or (usages and ref.usage not in usages):
+            raise InputError("keyring.use", usage=ref.usage)
+        return self.checked(ref, self._derive(ref))
+
+    def _derive(self, ref: KeyRef) -> StaticKey:
+        path = steps(ref)
+        key = self._master(ref)
+        if not path and len(key) != ref.length:
+            raise InputError("keyring.reference", what=f"{ref.length} bytes from a fixed key of {len(key)}")
+        for number, step in enumerate(path, 1):
+            last = number == len(path)
+            with key:
+                key = key.derive(step, ref.algorithm if last else "aes", ref.length if last else _AES_BLOCK)
+        return key
+
+    @staticmethod
+    def checked(ref: KeyRef, key: StaticKey) -> StaticKey:
+        """``key``, if it has the check value on record. Raises InputError ``keyring.kcv``."""
+        if ref.kcv and check_value(key).hex().upper() != ref.kcv.upper():
+            key.close()
+            raise InputError("keyring.kcv", master=ref.master, usage=ref.usage, version=ref.version)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A master in memory and what it serves; None means any.
+
+    ``fixed``: True for a key that is on the cards themselves (only the scheme ``fixed``), False for one that
+    never is. ``algorithm``: ``aes`` or ``3des``.
+    """
+
+    key: Secret
+    fixed: bool | None = None
+    algorithm: str | None = None
+    scheme: str | None = None
+
+    def serves(self, ref: KeyRef) -> bool:
+        """Whether this master may make the key. A derived scheme over a fixed key would look diversified and
+        protect nothing; a fixed scheme over a master would put the master itself on a card."""
+        wanted = master_algorithm(ref.scheme) or ref.algorithm
+        return (
+            self.scheme in (None, ref.scheme)
+            and self.fixed in (None, ref.scheme == FIXED)
+            and self.algorithm in (None, wanted)
+        )
+
+
+class MemoryRing(ComputingRing):
+    """A ring that computes in this process. What it cannot give is the shell of hardware: who can put a card
+    of his own choice, with keys he knows, under PUT KEY learns the keys that go there."""
+
+    @abstractmethod
+    def _masters(self) -> Mapping[str, Master]:
+        """The masters by label."""
+
+    def _master(self, ref: KeyRef) -> MemoryKey:
+        master = self._masters().get(ref.master)
+        if ref.ring != self.name or master is None:
+            raise InputError("keyring.master", master=ref.master, ring=ref.ring)
+        if not master.serves(ref):
+            raise InputError("keyring.reference", what=f"scheme {ref.scheme!r} with master {ref.master}")
+        return MemoryKey(Secret(master.key.reveal()), master_algorithm(ref.scheme) or ref.algorithm)
+
+
+def _scp03(key: StaticKey, constant: int, context: bytes) -> Secret:
+    return key.disclose(Cmac(derivation_inputs(constant, len(key), context)), len(key))
+
+
+def _scp02(constant: bytes, sequence: bytes) -> TripleDes:
+    if len(sequence) != _SEQUENCE_BYTES:
+        raise InputError("keyring.reference", what=f"a sequence counter of {len(sequence)} bytes")
+    return TripleDes(constant + sequence + bytes(12), cbc=True)
+
+
+def _channel(dek: KeyRef | ChannelDek) -> ChannelDek:
+    return ChannelDek(static=dek) if isinstance(dek, KeyRef) else dek
+
+
+def _in_cbc(channel: ChannelDek) -> bool:
+    return channel.cbc or not channel.sequence
+
+
+def _pin_block(value: Secret) -> Secret:
+    if not 0 < len(value) <= _PIN_BYTES:
+        raise InputError("pin.format", pin="PIN", rule="1 to 8 bytes")
+    return Secret((value.reveal().ljust(_PIN_BYTES, b"\xff") + b"\x80").ljust(_AES_BLOCK, b"\x00"))
