@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from .command import Command, Response
 from .names import application_name, command_name, is_select_by_aid
-from .scp03.session import is_secured, unsecured
+from .secure_messaging import is_secured, unsecured
 from .status import meaning
 from .tlv import Tlv
 

@@ -4,6 +4,7 @@
 functions for host and card, ``handshake`` the opening commands, ``host`` the side that talks to a card.
 """
 
+from ..secure_messaging import SecureMessagingError
 from .crypto import (
     StaticKeys,
     derive,
@@ -24,7 +25,7 @@ from .host import Handshake, Scp03Host, SessionProvider, ring_session, static_se
 from .session import (
     LEVELS,
     Scp03State,
-    SecureMessagingError,
+    answered,
     level_allowed,
     unwrap_command,
     unwrap_response,
@@ -43,6 +44,7 @@ __all__ = [
     "SessionProvider",
     "StaticKeys",
     "accept_external_authenticate",
+    "answered",
     "derive",
     "derive_session_keys",
     "external_authenticate",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from ..command import Command
 from ..ports import SessionKeys
+from ..secure_messaging import SecureMessagingError, is_secured
 from .crypto import BLOCK, CARD_CRYPTOGRAM, HOST_CRYPTOGRAM, cmac, derive
-from .session import I_PSEUDO_RANDOM, I_S16, Scp03State, SecureMessagingError, is_secured, level_allowed
+from .session import I_PSEUDO_RANDOM, I_S16, Scp03State, level_allowed
 
 __all__ = [
     "InitializeUpdate",

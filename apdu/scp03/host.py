@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..command import Command, Response
 from ..errors import CardError, MalformedResponse, StatusError
-from ..ports import KeyRef, KeyRing, SessionKeys
+from ..ports import ChannelDek, KeyRef, KeyRing, SessionKeys
+from ..secure_messaging import HostSide, Send
 from .crypto import StaticKeys, derive_session_keys
-from .handshake import InitializeUpdate, Opening, external_authenticate, initialize_update_command
-from .session import (
-    LEVELS,
-    Scp03State,
-    SecureMessagingError,
-    level_allowed,
-    unwrap_response,
-    wrap_command,
-)
+from .handshake import SCP03, InitializeUpdate, Opening, external_authenticate, initialize_update_command
+from .session import LEVELS, Scp03State, answered, level_allowed, unwrap_response, wrap_command
 
 __all__ = ["Handshake", "Scp03Host", "SessionProvider", "ring_session", "static_session"]
 
-Send = Callable[[Command], Response]
+NO_DEK = ChannelDek()
 SessionProvider = Callable[[InitializeUpdate, bytes], SessionKeys]
 """Makes session keys from the card's answer and the host challenge."""
 
@@ -84,9 +79,18 @@ class Handshake:
         """Whether the key set behind ``session`` is the one the card used. Sends nothing."""
         return self._opening(session).card_proved(self.answer.cryptogram)
 
-    def authenticate(self, session: SessionProvider, level: int = 0x33) -> Scp03Host:
+    def authenticate(
+        self,
+        session: SessionProvider,
+        level: int = 0x33,
+        *,
+        dek: ChannelDek = NO_DEK,
+        counts_all: bool = True,
+    ) -> Scp03Host:
         """Check the card's cryptogram, then send EXTERNAL AUTHENTICATE, once.
 
+        ``dek`` is what the channel will encrypt keys under; ``counts_all`` False is for a card that does
+        not count commands without data.
         Raises CardError ``gp.cryptogram`` before anything is sent, CardError ``gp.level`` for a level
         that the card does not offer, StatusError when the card refuses the host.
         """
@@ -99,22 +103,37 @@ class Handshake:
         response = self._send(command)
         if not response.ok:
             raise StatusError(response.sw, "EXTERNAL AUTHENTICATE", "security domain")
-        return Scp03Host(state, self.answer)
+        return Scp03Host(replace(state, counts_all=counts_all), self.answer, dek=dek)
 
     def _opening(self, session: SessionProvider) -> Opening:
         keys = session(self.answer, self.host_challenge)
         return Opening(keys, self.host_challenge, self.answer.challenge, self.answer.i)
 
 
-class Scp03Host:
-    """An open channel. Give it to ``Card.secure``; it is used for one exchange at a time."""
+class Scp03Host(HostSide[Scp03State]):
+    """An open channel with the secure messaging of SCP03; SCP11 has the same, under its own ``protocol``.
 
-    def __init__(self, state: Scp03State, answer: InitializeUpdate) -> None:
-        self._state: Scp03State | None = state
-        self._died_in = ""
+    ``answer`` is the card's to INITIALIZE UPDATE, None where another handshake made the state.
+    """
+
+    def __init__(
+        self,
+        state: Scp03State,
+        answer: InitializeUpdate | None = None,
+        *,
+        protocol: int = SCP03,
+        version: int = 0,
+        dek: ChannelDek = NO_DEK,
+    ) -> None:
+        super().__init__(
+            state,
+            protocol=protocol,
+            level=state.level,
+            version=answer.version if answer else version,
+            dek=dek,
+            max_data=state.max_data,
+        )
         self.answer = answer
-        self.level = state.level
-        self.max_data = state.max_data
 
     @classmethod
     def open(
@@ -133,34 +152,9 @@ class Scp03Host:
         handshake = Handshake.begin(send, version=version, s16=s16, host_challenge=host_challenge)
         return handshake.authenticate(session, level)
 
-    @property
-    def alive(self) -> bool:
-        """Whether the channel can still be used."""
-        return self._state is not None
+    def _wrap(self, state: Scp03State, command: Command) -> tuple[Scp03State, Command]:
+        return wrap_command(state, command)
 
-    def exchange(self, command: Command, send: Send) -> Response:
-        """Send ``command`` through the channel and return the plain response.
-
-        An answered exchange advances the state, error status words included. When ``send`` raises, or
-        the answer does not verify, the channel is dead: CardError ``gp.channel_dead`` from then on.
-        """
-        if self._state is None:
-            raise CardError("gp.channel_dead", what=self._died_in or "it was closed")
-        state, wrapped = wrap_command(self._state, command)
-        self.kill(f"{command.header.hex().upper()} was not answered")
-        response = send(wrapped)
-        try:
-            plain = unwrap_response(state, response)
-        except SecureMessagingError as error:
-            self._died_in = str(error)
-            raise CardError("gp.channel_dead", what=str(error)) from None
-        self._state, self._died_in = state, ""
-        return plain
-
-    def kill(self, why: str = "") -> None:
-        """End the channel on this side; nothing is sent."""
-        self._state = None
-        self._died_in = why
-
-    def __repr__(self) -> str:
-        return f"<Scp03Host level {self.level:02X} {'open' if self.alive else 'dead'}>"
+    def _unwrap(self, state: Scp03State, response: Response) -> tuple[Scp03State, Response]:
+        plain = unwrap_response(state, response)
+        return answered(state, plain.sw), plain

@@ -10,14 +10,30 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field, replace
 
-from ..command import EXTENDED_LE_MAX, SHORT_LE_MAX, Command, Response, Span
+from ..command import Command, Response
 from ..ports import SessionKeys
+from ..secure_messaging import (
+    C_ENC,
+    C_MAC,
+    R_ENC,
+    R_MAC,
+    SecureMessagingError,
+    carried,
+    is_secured,
+    is_warning,
+    length_field,
+    pad,
+    secured,
+    secured_le,
+    unpad,
+    unsecured,
+)
 from .crypto import BLOCK, aes_cbc_decrypt, aes_cbc_encrypt, aes_encrypt_block, cmac
 
 __all__ = [
     "LEVELS",
     "Scp03State",
-    "SecureMessagingError",
+    "answered",
     "level_allowed",
     "unwrap_command",
     "unwrap_response",
@@ -25,22 +41,14 @@ __all__ = [
     "wrap_response",
 ]
 
-# Security levels (Amd D table 7-4) and the bits they are made of.
-C_MAC, C_ENC, R_MAC, R_ENC = 0x01, 0x02, 0x10, 0x20
+# Security levels (Amd D table 7-6).
 LEVELS = (0x00, 0x01, 0x03, 0x11, 0x13, 0x33)
 
 # Bits of the "i" parameter (Amd D table 5-1; S16 from version 1.2).
 I_S16, I_PSEUDO_RANDOM, I_R_MAC, I_R_ENC = 0x01, 0x10, 0x20, 0x40
 
-FIRST_SECURE, FURTHER_SECURE = 0x04, 0x20
-
-
-class SecureMessagingError(ValueError):
-    """A message of the channel does not verify. ``sw`` is what a card answers to it."""
-
-    def __init__(self, what: str, sw: int = 0x6982) -> None:
-        self.sw = sw
-        super().__init__(what)
+INS_BEGIN_R_MAC_SESSION, INS_END_R_MAC_SESSION = 0x7A, 0x78
+MAC_CLA, KEPT_CLA = 0x04, 0x90
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,10 @@ class Scp03State:
     """One channel between two commands, or in the middle of one.
 
     ``chaining`` is the full 16-byte C-MAC of the last command, ``counter`` the number of that command
-    (0 right after EXTERNAL AUTHENTICATE). ``mac_length`` is 8, in S16 mode 16.
+    (0 right after EXTERNAL AUTHENTICATE). ``mac_length`` is 8, in S16 mode 16. ``asked`` is the header of
+    the command that is being answered, ``r_session`` what BEGIN R-MAC SESSION added to the level.
+
+    ``counts_all`` False is for cards that, against §6.2.6, do not count commands without data.
     """
 
     keys: SessionKeys = field(repr=False)
@@ -56,12 +67,20 @@ class Scp03State:
     mac_length: int = 8
     chaining: bytes = field(default=bytes(BLOCK), repr=False)
     counter: int = 0
+    asked: bytes = b""
+    r_session: int = 0
+    counts_all: bool = True
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ValueError(f"{self.level:02X} is not a security level of SCP03")
         if self.mac_length not in (8, 16):
             raise ValueError("a MAC of SCP03 has 8 or 16 bytes")
+
+    @property
+    def response_level(self) -> int:
+        """The level that responses have now: that of the channel, raised by an R-MAC session."""
+        return self.level | self.r_session
 
     @property
     def max_data(self) -> int:
@@ -89,9 +108,9 @@ def wrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Comma
         return state, command
     if is_secured(command.cla):
         raise ValueError("the command carries secure messaging already")
-    counter, data = state.counter + 1, command.data
+    counter, data = _next_counter(state, command.data), command.data
     if state.level & C_ENC and data:
-        data = aes_cbc_encrypt(state.keys.enc, _icv(state, counter), pad(data))
+        data = aes_cbc_encrypt(state.keys.enc, _icv(state, counter), pad(data, BLOCK))
     extended = command.extended or len(data) + state.mac_length > 255
     chaining = _command_mac(state, command, data, extended)
     body = data + chaining[: state.mac_length]
@@ -99,12 +118,12 @@ def wrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Comma
         command,
         cla=secured(command.cla),
         data=body,
-        le=_secured_le(state, command, extended),
+        le=secured_le(command, extended=extended, grows=bool(state.response_level & R_MAC)),
         extended=extended,
-        secret=_carried(command.secret, len(command.data), encrypted=bool(state.level & C_ENC)),
-        secret_answer=_carried(command.secret_answer, None, encrypted=bool(state.level & R_ENC)),
+        secret=carried(command.secret, len(command.data), encrypted=bool(state.level & C_ENC)),
+        secret_answer=carried(command.secret_answer, None, encrypted=bool(state.response_level & R_ENC)),
     )
-    return replace(state, chaining=chaining, counter=counter), wrapped
+    return replace(state, chaining=chaining, counter=counter, asked=command.header), wrapped
 
 
 def unwrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Command]:
@@ -123,11 +142,11 @@ def unwrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Com
     chaining = _command_mac(state, command, data, command.extended)
     if not hmac.compare_digest(chaining[: state.mac_length], mac):
         raise SecureMessagingError("the MAC of the command is wrong")
-    counter = state.counter + 1
+    counter = _next_counter(state, data)
     if state.level & C_ENC and data:
         data = _decrypt(state, counter, data, response=False)
     plain = replace(command, cla=unsecured(command.cla), data=data)
-    return replace(state, chaining=chaining, counter=counter), plain
+    return replace(state, chaining=chaining, counter=counter, asked=plain.header), plain
 
 
 def wrap_response(state: Scp03State, response: Response) -> Response:
@@ -135,13 +154,14 @@ def wrap_response(state: Scp03State, response: Response) -> Response:
 
     Error status words travel bare, without data (Amd D §6.2.5).
     """
-    if not state.level & R_MAC:
+    if not state.response_level & R_MAC:
         return response
-    if not has_response_mac(response.sw):
+    if not is_warning(response.sw):
         return Response(b"", response.sw)
     data = response.data
-    if state.level & R_ENC and data:
-        data = aes_cbc_encrypt(state.keys.enc, _icv(state, state.counter, response=True), pad(data))
+    if state.response_level & R_ENC and data:
+        icv = _icv(state, state.counter, response=True)
+        data = aes_cbc_encrypt(state.keys.enc, icv, pad(data, BLOCK))
     return Response(data + _response_mac(state, data, response.sw), response.sw)
 
 
@@ -151,9 +171,9 @@ def unwrap_response(state: Scp03State, response: Response) -> Response:
     Raises SecureMessagingError when an R-MAC should be there and is not, or is wrong, or when an error
     status word carries data that nothing vouches for.
     """
-    if not state.level & R_MAC:
+    if not state.response_level & R_MAC:
         return response
-    if not has_response_mac(response.sw):
+    if not is_warning(response.sw):
         if response.data:
             raise SecureMessagingError("an error status word came with data")
         return response
@@ -162,56 +182,40 @@ def unwrap_response(state: Scp03State, response: Response) -> Response:
     data, mac = response.data[: -state.mac_length], response.data[-state.mac_length :]
     if not hmac.compare_digest(_response_mac(state, data, response.sw), mac):
         raise SecureMessagingError("the MAC of the response is wrong")
-    if state.level & R_ENC and data:
+    if state.response_level & R_ENC and data:
         data = _decrypt(state, state.counter, data, response=True)
     return Response(data, response.sw)
 
 
-def has_response_mac(sw: int) -> bool:
-    """Status words whose responses carry an R-MAC: 9000, 62xx and 63xx (Amd D §6.2.5)."""
-    return sw == 0x9000 or sw >> 8 in (0x62, 0x63)
+def answered(state: Scp03State, sw: int) -> Scp03State:
+    """The state after an exchange that ended with ``sw``, the same on both sides.
 
-
-def is_secured(cla: int) -> bool:
-    """Whether ``cla`` says secure messaging: b3 in the first form, b6 in the further one."""
-    return bool(cla & (FURTHER_SECURE if cla & 0x40 else FIRST_SECURE))
-
-
-def secured(cla: int) -> int:
-    """``cla`` with secure messaging (GPC 2.3.1 §11.1.4)."""
-    return cla | (FURTHER_SECURE if cla & 0x40 else FIRST_SECURE)
-
-
-def unsecured(cla: int) -> int:
-    """``cla`` without secure messaging."""
-    return cla & ~(FURTHER_SECURE if cla & 0x40 else FIRST_SECURE)
-
-
-def pad(data: bytes) -> bytes:
-    """80 and zeros to a multiple of 16 bytes; always at least one byte."""
-    return data + b"\x80" + bytes(-(len(data) + 1) % BLOCK)
-
-
-def unpad(data: bytes) -> bytes:
-    """The inverse of :func:`pad`. Raises SecureMessagingError."""
-    plain = data.rstrip(b"\x00")
-    if not plain.endswith(b"\x80") or len(data) - len(plain) >= BLOCK:
-        raise SecureMessagingError("the padding of encrypted data is wrong")
-    return plain[:-1]
+    BEGIN R-MAC SESSION raises what the responses after it carry, END R-MAC SESSION takes that back
+    (Amd D §7.1.3, §7.1.4); no other command changes anything.
+    """
+    if sw != 0x9000 or not state.asked or not state.asked[0] & 0x80:
+        return state
+    _, ins, p1, _ = state.asked
+    if ins == INS_BEGIN_R_MAC_SESSION:
+        return replace(state, r_session=p1 & (R_MAC | R_ENC))
+    return replace(state, r_session=0) if ins == INS_END_R_MAC_SESSION else state
 
 
 def _command_mac(state: Scp03State, command: Command, data: bytes, extended: bool) -> bytes:
-    # The MAC sees the CLA of the basic channel, without the chaining bit (Amd D §6.2.4; GPC §11.1.5),
-    # and Lc in the form in which it is transmitted.
-    cla = command.cla & 0x80 | FIRST_SECURE
-    length = len(data) + state.mac_length
-    lc = b"\x00" + length.to_bytes(2, "big") if extended else bytes((length,))
+    # The MAC sees the CLA of the basic channel (Amd D §6.2.4), and Lc in the form in which it is transmitted.
+    # Pieces of command chaining are put together before: their bit never comes here (GPC §11.1.5).
+    cla = command.cla & KEPT_CLA | MAC_CLA
+    lc = length_field(len(data) + state.mac_length, extended=extended)
     header = bytes((cla, command.ins, command.p1, command.p2))
     return cmac(state.keys.mac, state.chaining + header + lc + data)
 
 
 def _response_mac(state: Scp03State, data: bytes, sw: int) -> bytes:
     return cmac(state.keys.rmac, state.chaining + data + sw.to_bytes(2, "big"))[: state.mac_length]
+
+
+def _next_counter(state: Scp03State, data: bytes) -> int:
+    return state.counter + 1 if data or state.counts_all else state.counter
 
 
 def _icv(state: Scp03State, counter: int, *, response: bool = False) -> bytes:
@@ -224,20 +228,4 @@ def _icv(state: Scp03State, counter: int, *, response: bool = False) -> bytes:
 def _decrypt(state: Scp03State, counter: int, data: bytes, *, response: bool) -> bytes:
     if len(data) % BLOCK:
         raise SecureMessagingError("encrypted data is not a multiple of 16 bytes")
-    return unpad(aes_cbc_decrypt(state.keys.enc, _icv(state, counter, response=response), data))
-
-
-def _secured_le(state: Scp03State, command: Command, extended: bool) -> int | None:
-    # The answer grows by R-MAC and padding, so an exact Le would cut it off.
-    if command.le is None or not state.level & R_MAC:
-        return command.le
-    return EXTENDED_LE_MAX if extended else SHORT_LE_MAX
-
-
-def _carried(spans: tuple[Span, ...], length: int | None, *, encrypted: bool) -> tuple[Span, ...]:
-    # Encrypted data is hidden whole: with known keys (40…4F on every new card) anybody reads it.
-    if encrypted and spans:
-        return ((0, None),)
-    if length is None:
-        return spans
-    return tuple(slice(*span).indices(length)[:2] for span in spans)
+    return unpad(aes_cbc_decrypt(state.keys.enc, _icv(state, counter, response=response), data), BLOCK)
