@@ -11,7 +11,7 @@ from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.device import seeded
 from tegata.simulators.presets import memory
 
-from .gp_host import DEFAULT, ISD, GpHost, block_with_length, block_without_length, cbc, kcv
+from .gp_host import DEFAULT, ISD, GpHost, GpRefused, block_with_length, block_without_length, cbc, kcv
 
 Transmit = Callable[[bytes], bytes]
 NEW = tuple(bytes([n]) * 16 for n in (0x11, 0x22, 0x33))
@@ -76,7 +76,7 @@ def test_initialize_update_has_the_form_of_i_70(transmit: Transmit) -> None:
     assert len(answer) == 29 + 3 + 2
     assert answer[10:13].hex() == "ff0370"
     assert answer[29:32].hex() == "000001"
-    assert answer[21:29] == host.card_cryptogram
+    assert answer[21:29] == host.channel.card_cryptogram
     again = host.initialize_update()
     assert again[29:32].hex() == "000002"
     assert again[13:21] != answer[13:21]
@@ -159,7 +159,7 @@ def test_put_key_in_both_forms(transmit: Transmit, form: Callable[[bytes, bytes]
     after = GpHost(transmit, NEW).open(0x33)
     assert after.initialize_update()[10] == 0x01
     GpHost(transmit).open(0x01, version=0xFF)
-    with pytest.raises(AssertionError, match="wrong card cryptogram"):
+    with pytest.raises(GpRefused, match="wrong card cryptogram"):
         GpHost(transmit).open(0x01)
 
 
@@ -216,14 +216,14 @@ def test_commands_that_need_a_channel_are_refused_without(transmit: Transmit) ->
 def test_a_wrong_host_cryptogram_and_a_wrong_mac_end_the_opening(transmit: Transmit) -> None:
     host = GpHost(transmit)
     host.initialize_update()
-    host.host_cryptogram = bytes(8)
+    host.channel.host_cryptogram = bytes(8)
     assert host.external_authenticate(0x33).hex() == "6300"
     assert host.external_authenticate(0x33).hex() == "6985"
     host.initialize_update()
-    good = host.s_mac
-    host.s_mac = bytes(16)
+    good = host.channel.s_mac
+    host.channel.s_mac = bytes(16)
     assert host.external_authenticate(0x33).hex() == "6982"
-    host.s_mac = good
+    host.channel.s_mac = good
     assert host.external_authenticate(0x33).hex() == "6985"
     host.initialize_update()
     assert host.external_authenticate(0x02).hex() == "6a86"

@@ -84,7 +84,7 @@ def torn(
 def opens(card: SimulatedCard, keys: tuple[bytes, ...], version: int) -> bool:
     host = GpHost(card.transmit, keys)  # type: ignore[arg-type]
     answer = host.initialize_update(version)
-    if answer[-2:] != b"\x90\x00" or answer[21:29] != host.card_cryptogram:
+    if answer[-2:] != b"\x90\x00" or answer[21:29] != host.channel.card_cryptogram:
         return False
     return host.external_authenticate(0x33) == b"\x90\x00"
 

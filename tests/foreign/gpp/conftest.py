@@ -1,0 +1,90 @@
+"""Cards for the independent host, in this process and behind libpcsclite."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tegata.simulators.card import MemoryStore, SimulatedCard
+from tegata.simulators.card.device import seeded
+from tegata.simulators.presets import create, memory
+
+from ..harness import TEGATA
+from .host import DEFAULT, GpHost, KeySet, Transmit
+
+THROUGH_PCSC = """
+import sys
+from smartcard.System import readers
+connection = readers()[0].createConnection()
+connection.connect()
+for line in sys.stdin:
+    data, sw1, sw2 = connection.transmit(list(bytes.fromhex(line)))
+    print(bytes(data + [sw1, sw2]).hex(), flush=True)
+"""
+ALL_KEYS_DEFAULT = (DEFAULT, DEFAULT, DEFAULT)
+
+
+@contextmanager
+def through_pcsc(preset: str, folder: Path) -> Iterator[Transmit]:
+    """APDUs pass pyscard, libpcsclite and ``tegata sim run`` on their way to a card of this preset."""
+    path = folder / "card.sim"
+    create(preset, path, seed=7)
+    command = [*TEGATA, "sim", "run", str(path), "--", sys.executable, "-c", THROUGH_PCSC]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        stdin, stdout = program.stdin, program.stdout
+
+        def transmit(apdu: bytes) -> bytes:
+            print(apdu.hex(), file=stdin, flush=True)
+            return bytes.fromhex(stdout.readline())
+
+        yield transmit
+        stdin.close()
+    assert program.returncode == 0
+
+
+@contextmanager
+def in_process(preset: str, folder: Path) -> Iterator[Transmit]:
+    card = SimulatedCard(MemoryStore(memory(preset, 7)), entropy=seeded(b"gpp"), contactless=False)
+    card.power_up()
+    yield card.transmit
+
+
+TRANSPORTS = {"in process": in_process, "libpcsclite": through_pcsc}
+
+
+@dataclass
+class Bench:
+    """One card; each ``open()`` is a new run of the program: SELECT, then a session."""
+
+    transmit: Transmit
+    keys: KeySet = ALL_KEYS_DEFAULT
+    sent: list[bytes] = field(default_factory=list)
+
+    def connect(self, keys: KeySet | None = None, aid: bytes = b"") -> GpHost:
+        host = GpHost(self._recorded, keys or self.keys)
+        host.select(aid)
+        return host
+
+    def open(
+        self, keys: KeySet | None = None, *, level: int = 0x01, version: int = 0, aid: bytes = b""
+    ) -> GpHost:
+        return self.connect(keys, aid).open(level, version)
+
+    def _recorded(self, apdu: bytes) -> bytes:
+        self.sent.append(apdu)
+        return self.transmit(apdu)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def put_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Bench]]:
+    """Puts a new card of a preset into the reader, on each of the transports."""
+    with ExitStack() as stack:
+        yield lambda preset: Bench(stack.enter_context(TRANSPORTS[request.param](preset, tmp_path)))

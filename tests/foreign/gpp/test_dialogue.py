@@ -1,0 +1,177 @@
+"""GlobalPlatformPro's dialogue with our cards: each verb, and the bytes that it sends for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .channel import ENC, MAC, RENC, RMAC, GpRefused
+from .conftest import Bench
+from .crypto import aes_kcv
+from .host import ISD, KeySet, lv
+
+pytestmark = pytest.mark.foreign
+
+PutIn = Callable[[str], Bench]
+PACKAGE, MODULE = bytes.fromhex("D276000085 4701"), bytes.fromhex("D276000085 470101")
+SSD = bytes.fromhex("D27600008553")
+NEW: KeySet = (b"\x11" * 16, b"\x22" * 16, b"\x33" * 16)
+OTHER: KeySet = (b"\x44" * 16, b"\x55" * 16, b"\x66" * 16)
+CARDS = ["company-card"]
+MODES = [0, MAC, ENC, RMAC, ENC | RMAC, RENC]
+
+
+def instructions(bench: Bench) -> str:
+    """INS of everything that was sent, and P1 where there are several kinds of one."""
+    return " ".join(
+        f"{apdu[1]:02X}" + (f"/{apdu[2]:02X}" if apdu[1] in (0xE6, 0xF2) else "") for apdu in bench.sent
+    )
+
+
+@pytest.fixture(params=CARDS)
+def bench(request: pytest.FixtureRequest, put_in: PutIn) -> Bench:
+    return put_in(request.param)
+
+
+def test_info(bench: Bench) -> None:
+    found = bench.connect().info()
+    assert [apdu.hex().upper() for apdu in bench.sent] == [
+        "00A4040000",
+        "80CA9F7F00",
+        "80CA004200",
+        "80CA004500",
+        "80CA00CF00",
+        "80CA00C100",
+        "80CA006600",
+        "80CA006700",
+        "80CA00E000",
+    ]
+    assert found["9F7F"].startswith(bytes.fromhex("9F7F2A"))
+    assert found["0066"].startswith(b"\x66")
+    assert found["00E0"].startswith(b"\xe0")
+
+
+@pytest.mark.parametrize("modes", MODES)
+def test_list_in_every_mode(bench: Bench, modes: int) -> None:
+    listed = bench.open(level=modes).list()
+    assert instructions(bench) == "A4 50 82 F2/80 F2/40 F2/10 F2/20"
+    assert [entry.aid for entry in listed if entry.kind == "ISD"] == [ISD]
+    assert {entry.aid for entry in listed if entry.kind == "PKG"}
+    assert bench.sent[2][-1] == 0x00, "Le"
+    if modes == MAC:
+        assert bench.sent[3].hex().startswith("84f280020a4f00")
+
+
+@pytest.mark.parametrize("at", [5, 12, 13, 20])
+def test_a_changed_byte_of_external_authenticate(bench: Bench, at: int) -> None:
+    """Cryptogram or MAC: the card refuses, and there is no channel."""
+    host = bench.connect()
+    host.initialize_update()
+    assert host.channel is not None
+    command = bytearray(host.channel.authenticate(MAC))
+    command[at] ^= 0x80
+    assert host.transmit(bytes(command))[-2:].hex() in ("6300", "6982")
+    assert host.transmit(host.secure(0x80, 0xF2, 0x80, 0x02, b"\x4f\0")).hex() in ("6982", "6985")
+
+
+@pytest.mark.parametrize("modes", [MAC, ENC, RMAC, RENC])
+def test_a_changed_byte_of_a_command_ends_the_session(bench: Bench, modes: int) -> None:
+    host = bench.open(level=modes)
+    for at in (-2, -9, 5):
+        command = bytearray(host.secure(0x80, 0xF2, 0x80, 0x02, b"\x4f\0"))
+        command[at] ^= 0x01
+        assert host.transmit(bytes(command)).hex() in ("6982", "6985", "6988")
+        assert host.transmit(host.secure(0x80, 0xF2, 0x80, 0x02, b"\x4f\0")).hex() in ("6982", "6985")
+        host = bench.open(level=modes)
+    assert host.list()
+
+
+@pytest.mark.parametrize("modes", [RMAC, RENC])
+def test_a_changed_byte_of_an_answer_is_noticed(bench: Bench, modes: int) -> None:
+    host = bench.open(level=modes)
+    answer = bytearray(host.transmit(host.secure(0x80, 0xF2, 0x80, 0x02, b"\x4f\0")))
+    assert host.channel is not None
+    for at in (0, len(answer) - 10, len(answer) - 3):
+        changed = bytearray(answer)
+        changed[at] ^= 0x01
+        with pytest.raises(GpRefused, match="R-MAC"):
+            host.channel.unwrap(bytes(changed))
+
+
+def test_wrong_keys_stop_before_anything_is_spent(bench: Bench) -> None:
+    with pytest.raises(GpRefused, match="wrong card cryptogram"):
+        bench.open(NEW)
+    assert instructions(bench) == "A4 50"
+
+
+def test_lock_and_lock_again(bench: Bench) -> None:
+    """The maker's keys (version FF) become version 1; then version 1 is replaced; then deleted is FF."""
+    assert bench.open().lock(NEW) == 1
+    assert instructions(bench) == "A4 50 82 CA D8"
+    assert bench.sent[-2].hex().startswith("84ca00e008")
+    locked = bench.open(NEW, level=RENC)
+    assert locked.version == 1
+    if any(version == 0xFF for _, version, _ in locked.key_template()):
+        locked.delete_key(0xFF)
+    assert bench.open(NEW).lock(OTHER) == 1
+    with pytest.raises(GpRefused, match="wrong card cryptogram"):
+        bench.open(NEW)
+    assert {version for _, version, _ in bench.open(OTHER).key_template()} == {1}
+
+
+def key_dgis(keys: KeySet, version: int, encrypt: Callable[[bytes], bytes]) -> bytes:
+    """DGI 00B9, which describes a key set of AES-128, and DGI 8113 for each of its keys."""
+    described = b""
+    for number, key in enumerate(keys, start=1):
+        head = bytes.fromhex("950138 800188 810110") + bytes([0x82, 1, number, 0x83, 1, version, 0x84, 3])
+        described += b"\xb9" + lv(head + aes_kcv(key))
+    values = b"".join(bytes.fromhex("811310") + encrypt(key) for key in keys)
+    return bytes.fromhex("00B9") + lv(described) + values
+
+
+def test_a_domain_is_made_keyed_and_used(bench: Bench) -> None:
+    """``--domain``, ``--personalize`` with keys, ``-c SSD --lock``, ``--move`` into it."""
+    host = bench.open()
+    host.create_domain(SSD)
+    (made,) = [entry for entry in host.list() if entry.kind == "SSD"]
+    assert (made.aid, made.domain) == (SSD, ISD)
+    assert host.channel is not None
+    host.personalize(SSD, [key_dgis(NEW, 0x20, host.channel.encrypt_key)], kind=0x28)
+    assert bench.open(NEW, aid=SSD, level=RENC, version=0x20).lock(OTHER) == 0x20
+    assert [entry.kind for entry in bench.open(OTHER, aid=SSD).list()] == ["SSD"]
+    second = bytes.fromhex("D27600008554")
+    issuer = bench.open()
+    issuer.create_domain(second)
+    issuer.extradite(second, SSD)
+    moved = {entry.aid: entry.domain for entry in issuer.list() if entry.kind == "SSD"}
+    assert moved == {SSD: ISD, second: SSD}
+    issuer.delete(second)
+    assert [entry.aid for entry in issuer.list() if entry.kind == "SSD"] == [SSD]
+
+
+def test_data_is_stored(bench: Bench) -> None:
+    bench.open(level=ENC).store_data([bytes.fromhex("42031234 5F")], kind=0x10)
+    assert bench.connect().info()["0042"].hex() == "420312345f"
+
+
+def test_an_application_is_locked_and_unlocked(bench: Bench) -> None:
+    bench.open().create_domain(SSD)
+    bench.open().set_application(SSD, locked=True)
+    with pytest.raises(GpRefused, match="SELECT"):
+        bench.connect(aid=SSD)
+    bench.open().set_application(SSD, locked=False)
+    assert bench.connect(aid=SSD).domain == SSD
+
+
+def test_the_card_goes_through_its_states(bench: Bench) -> None:
+    for state in (0x07, 0x0F, 0x7F):
+        bench.open().set_card(state)
+        (issuer,) = [entry for entry in bench.open().list() if entry.kind == "ISD"]
+        assert issuer.life_cycle == state
+
+
+def test_what_is_not_there_cannot_be_deleted(bench: Bench) -> None:
+    with pytest.raises(GpRefused) as refused:
+        bench.open().delete(bytes.fromhex("D27600008500"))
+    assert refused.value.sw == 0x6A88
