@@ -135,7 +135,7 @@ def test_masters_serve_the_schemes_of_their_algorithm(ring: FileKeyRing) -> None
         assert caught.value.code == "keyring.reference", options
 
 
-def test_masters_of_3des_survive_a_new_opening(ring: FileKeyRing, tmp_path: Path, passphrase: Secret) -> None:
+def test_masters_of_3des_survive_a_new_opening(ring: FileKeyRing, path: Path) -> None:
     ref = refer(ring, "des", "visa2", "mac", algorithm="3des")
     again = FileKeyRing.open(path, PASSPHRASE)
     assert again.kcv(KeyRef.from_json(ref.to_json())).hex().upper() == "58DA38"
