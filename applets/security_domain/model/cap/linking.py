@@ -94,7 +94,7 @@ def check_exports(component: Component, sections: Sections) -> None:
     for _ in range(packages if extended else 1):
         begin = fields.at
         classes = fields.u1("the number of classes")
-        if not classes:
+        if not classes and not extended:
             raise fields.error("no class is exported", begin)
         for _ in range(classes):
             _exported_class(fields, sections)
