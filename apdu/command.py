@@ -38,9 +38,10 @@ class Command:
     secret_answer: tuple[Span, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("cla", "ins", "p1", "p2"):
-            if not 0 <= getattr(self, name) <= 0xFF:
-                raise ValueError(f"{name.upper()} must be one byte, got {getattr(self, name)!r}")
+        if (self.cla | self.ins | self.p1 | self.p2) & ~0xFF:  # negative numbers have such bits too
+            for name in ("cla", "ins", "p1", "p2"):
+                if not 0 <= getattr(self, name) <= 0xFF:
+                    raise ValueError(f"{name.upper()} must be one byte, got {getattr(self, name)!r}")
         most_data, most_le = (65535, EXTENDED_LE_MAX) if self.extended else (255, SHORT_LE_MAX)
         if len(self.data) > most_data:
             raise ValueError(

@@ -101,7 +101,9 @@ def carried(spans: tuple[Span, ...], length: int | None, *, encrypted: bool) -> 
 
     Encrypted data is hidden whole: with known keys (40…4F on every new card) anybody reads it.
     """
-    if encrypted and spans:
+    if not spans:
+        return ()
+    if encrypted:
         return ((0, None),)
     if length is None:
         return spans

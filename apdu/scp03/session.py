@@ -28,7 +28,7 @@ from ..secure_messaging import (
     unpad,
     unsecured,
 )
-from .crypto import BLOCK, aes_cbc_decrypt, aes_cbc_encrypt, aes_encrypt_block, cmac
+from .crypto import BLOCK, SessionCiphers
 
 __all__ = [
     "LEVELS",
@@ -59,7 +59,8 @@ class Scp03State:
     (0 right after EXTERNAL AUTHENTICATE). ``mac_length`` is 8, in S16 mode 16. ``asked`` is the header of
     the command that is being answered, ``r_session`` what BEGIN R-MAC SESSION added to the level.
 
-    ``counts_all`` False is for cards that, against §6.2.6, do not count commands without data.
+    ``counts_all`` False is for cards that, against §6.2.6, do not count commands without data. ``ciphers``
+    are made of ``keys`` at the first command and handed on.
     """
 
     keys: SessionKeys = field(repr=False)
@@ -70,6 +71,7 @@ class Scp03State:
     asked: bytes = b""
     r_session: int = 0
     counts_all: bool = True
+    ciphers: SessionCiphers | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -108,22 +110,23 @@ def wrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Comma
         return state, command
     if is_secured(command.cla):
         raise ValueError("the command carries secure messaging already")
-    counter, data = _next_counter(state, command.data), command.data
+    counter, data, ciphers = _next_counter(state, command.data), command.data, _ciphers(state)
     if state.level & C_ENC and data:
-        data = aes_cbc_encrypt(state.keys.enc, _icv(state, counter), pad(data, BLOCK))
+        data = ciphers.encrypt(_icv_block(counter), pad(data, BLOCK))
     extended = command.extended or len(data) + state.mac_length > 255
-    chaining = _command_mac(state, command, data, extended)
-    body = data + chaining[: state.mac_length]
-    wrapped = replace(
-        command,
-        cla=secured(command.cla),
-        data=body,
-        le=secured_le(command, extended=extended, grows=bool(state.response_level & R_MAC)),
-        extended=extended,
-        secret=carried(command.secret, len(command.data), encrypted=bool(state.level & C_ENC)),
-        secret_answer=carried(command.secret_answer, None, encrypted=bool(state.response_level & R_ENC)),
+    chaining = ciphers.command_mac(_command_mac_input(state, command, data, extended))
+    wrapped = Command(
+        secured(command.cla),
+        command.ins,
+        command.p1,
+        command.p2,
+        data + chaining[: state.mac_length],
+        secured_le(command, extended=extended, grows=bool(state.response_level & R_MAC)),
+        extended,
+        carried(command.secret, len(command.data), encrypted=bool(state.level & C_ENC)),
+        carried(command.secret_answer, None, encrypted=bool(state.response_level & R_ENC)),
     )
-    return replace(state, chaining=chaining, counter=counter, asked=command.header), wrapped
+    return _advanced(state, ciphers, chaining, counter, command.header), wrapped
 
 
 def unwrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Command]:
@@ -139,14 +142,15 @@ def unwrap_command(state: Scp03State, command: Command) -> tuple[Scp03State, Com
     if len(command.data) < state.mac_length:
         raise SecureMessagingError("the command carries no MAC")
     data, mac = command.data[: -state.mac_length], command.data[-state.mac_length :]
-    chaining = _command_mac(state, command, data, command.extended)
+    ciphers = _ciphers(state)
+    chaining = ciphers.command_mac(_command_mac_input(state, command, data, command.extended))
     if not hmac.compare_digest(chaining[: state.mac_length], mac):
         raise SecureMessagingError("the MAC of the command is wrong")
     counter = _next_counter(state, data)
     if state.level & C_ENC and data:
-        data = _decrypt(state, counter, data, response=False)
+        data = _decrypt(ciphers, _icv_block(counter), data)
     plain = replace(command, cla=unsecured(command.cla), data=data)
-    return replace(state, chaining=chaining, counter=counter, asked=plain.header), plain
+    return _advanced(state, ciphers, chaining, counter, plain.header), plain
 
 
 def wrap_response(state: Scp03State, response: Response) -> Response:
@@ -158,11 +162,10 @@ def wrap_response(state: Scp03State, response: Response) -> Response:
         return response
     if not is_warning(response.sw):
         return Response(b"", response.sw)
-    data = response.data
+    data, ciphers = response.data, _ciphers(state)
     if state.response_level & R_ENC and data:
-        icv = _icv(state, state.counter, response=True)
-        data = aes_cbc_encrypt(state.keys.enc, icv, pad(data, BLOCK))
-    return Response(data + _response_mac(state, data, response.sw), response.sw)
+        data = ciphers.encrypt(_icv_block(state.counter, response=True), pad(data, BLOCK))
+    return Response(data + _response_mac(state, ciphers, data, response.sw), response.sw)
 
 
 def unwrap_response(state: Scp03State, response: Response) -> Response:
@@ -180,10 +183,11 @@ def unwrap_response(state: Scp03State, response: Response) -> Response:
     if len(response.data) < state.mac_length:
         raise SecureMessagingError("the response carries no MAC")
     data, mac = response.data[: -state.mac_length], response.data[-state.mac_length :]
-    if not hmac.compare_digest(_response_mac(state, data, response.sw), mac):
+    ciphers = _ciphers(state)
+    if not hmac.compare_digest(_response_mac(state, ciphers, data, response.sw), mac):
         raise SecureMessagingError("the MAC of the response is wrong")
     if state.response_level & R_ENC and data:
-        data = _decrypt(state, state.counter, data, response=True)
+        data = _decrypt(ciphers, _icv_block(state.counter, response=True), data)
     return Response(data, response.sw)
 
 
@@ -201,31 +205,49 @@ def answered(state: Scp03State, sw: int) -> Scp03State:
     return replace(state, r_session=0) if ins == INS_END_R_MAC_SESSION else state
 
 
-def _command_mac(state: Scp03State, command: Command, data: bytes, extended: bool) -> bytes:
+def _ciphers(state: Scp03State) -> SessionCiphers:
+    return state.ciphers or SessionCiphers(state.keys)
+
+
+def _advanced(
+    state: Scp03State, ciphers: SessionCiphers, chaining: bytes, counter: int, asked: bytes
+) -> Scp03State:
+    """The state after one more command. Written out, since ``replace`` takes twice as long."""
+    return Scp03State(
+        state.keys,
+        state.level,
+        state.mac_length,
+        chaining,
+        counter,
+        asked,
+        state.r_session,
+        state.counts_all,
+        ciphers,
+    )
+
+
+def _command_mac_input(state: Scp03State, command: Command, data: bytes, extended: bool) -> bytes:
     # The MAC sees the CLA of the basic channel (Amd D §6.2.4), and Lc in the form in which it is transmitted.
     # Pieces of command chaining are put together before: their bit never comes here (GPC §11.1.5).
     cla = command.cla & KEPT_CLA | MAC_CLA
     lc = length_field(len(data) + state.mac_length, extended=extended)
-    header = bytes((cla, command.ins, command.p1, command.p2))
-    return cmac(state.keys.mac, state.chaining + header + lc + data)
+    return state.chaining + bytes((cla, command.ins, command.p1, command.p2)) + lc + data
 
 
-def _response_mac(state: Scp03State, data: bytes, sw: int) -> bytes:
-    return cmac(state.keys.rmac, state.chaining + data + sw.to_bytes(2, "big"))[: state.mac_length]
+def _response_mac(state: Scp03State, ciphers: SessionCiphers, data: bytes, sw: int) -> bytes:
+    return ciphers.response_mac(state.chaining + data + sw.to_bytes(2, "big"))[: state.mac_length]
 
 
 def _next_counter(state: Scp03State, data: bytes) -> int:
     return state.counter + 1 if data or state.counts_all else state.counter
 
 
-def _icv(state: Scp03State, counter: int, *, response: bool = False) -> bytes:
+def _icv_block(counter: int, *, response: bool = False) -> bytes:
     block = counter.to_bytes(BLOCK, "big")
-    if response:
-        block = b"\x80" + block[1:]
-    return aes_encrypt_block(state.keys.enc, block)
+    return b"\x80" + block[1:] if response else block
 
 
-def _decrypt(state: Scp03State, counter: int, data: bytes, *, response: bool) -> bytes:
+def _decrypt(ciphers: SessionCiphers, icv_block: bytes, data: bytes) -> bytes:
     if len(data) % BLOCK:
         raise SecureMessagingError("encrypted data is not a multiple of 16 bytes")
-    return unpad(aes_cbc_decrypt(state.keys.enc, _icv(state, counter, response=response), data), BLOCK)
+    return unpad(ciphers.decrypt(icv_block, data), BLOCK)
