@@ -13,10 +13,10 @@ PACKAGES := apdu applets provisioning reader_bridge simulators
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	$(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo dev test lint type floors docs unit foreign bench campaign build lock clean
+.PHONY: help demo dev test lint type floors docs unit foreign bench campaign test-gpp build lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## roster to badges to a signed PDF, on simulated cards (no root, no daemon)
 	@.ci/venv runtime
@@ -59,7 +59,7 @@ docs: dev ## the documentation, strictly, into build/docs
 	$(BIN)/sphinx-build --quiet -W --keep-going -n -b html -d build/doctrees docs build/docs
 
 unit: dev ## our own tests
-	$(BIN)/pytest -q -n $(JOBS) -m "not foreign and not bench and not campaign"
+	$(BIN)/pytest -q -n $(JOBS) -m "not foreign and not bench and not campaign and not gpp"
 
 foreign: dev ## the tests that drive programs written by others, one after the other
 	@.ci/packages test
@@ -71,6 +71,10 @@ bench: dev ## measure, and compare with the bounds
 
 campaign: dev ## the long runs: every tear point, deep fuzzing
 	$(BIN)/pytest -q -n $(JOBS) -m campaign
+
+test-gpp: dev ## a released GlobalPlatformPro with our cards (needs Java and Maven)
+	@.ci/gpp
+	$(BIN)/pytest -q -m gpp
 
 build: dev ## the wheel, into dist/
 	@rm -rf build/lib build/bdist.*
