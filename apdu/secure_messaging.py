@@ -23,6 +23,7 @@ __all__ = [
     "HostSide",
     "SecureMessagingError",
     "Send",
+    "basic_cla",
     "carried",
     "is_secured",
     "is_warning",
@@ -64,6 +65,14 @@ def secured(cla: int) -> int:
 def unsecured(cla: int) -> int:
     """``cla`` without secure messaging."""
     return cla & ~(FURTHER_SECURE if cla & 0x40 else FIRST_SECURE)
+
+
+def basic_cla(cla: int) -> int:
+    """``cla`` as MACs cover it: of the basic channel and without secure messaging (GPC 2.3.1 §11.1.4).
+
+    Pieces of command chaining are put together before, so that their bit never comes here (§11.1.5).
+    """
+    return cla & 0x90 if cla & 0x40 else cla & 0xB0
 
 
 def is_warning(sw: int) -> bool:

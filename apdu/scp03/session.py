@@ -18,6 +18,7 @@ from ..secure_messaging import (
     R_ENC,
     R_MAC,
     SecureMessagingError,
+    basic_cla,
     carried,
     is_secured,
     is_warning,
@@ -48,7 +49,6 @@ LEVELS = (0x00, 0x01, 0x03, 0x11, 0x13, 0x33)
 I_S16, I_PSEUDO_RANDOM, I_R_MAC, I_R_ENC = 0x01, 0x10, 0x20, 0x40
 
 INS_BEGIN_R_MAC_SESSION, INS_END_R_MAC_SESSION = 0x7A, 0x78
-MAC_CLA, KEPT_CLA = 0x04, 0x90
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +228,7 @@ def _advanced(
 
 def _command_mac_input(state: Scp03State, command: Command, data: bytes, extended: bool) -> bytes:
     # The MAC sees the CLA of the basic channel (Amd D §6.2.4), and Lc in the form in which it is transmitted.
-    # Pieces of command chaining are put together before: their bit never comes here (GPC §11.1.5).
-    cla = command.cla & KEPT_CLA | MAC_CLA
+    cla = secured(basic_cla(command.cla))
     lc = length_field(len(data) + state.mac_length, extended=extended)
     return state.chaining + bytes((cla, command.ins, command.p1, command.p2)) + lc + data
 
