@@ -186,7 +186,8 @@ class ChannelDek:
     SCP03: ``static`` is K-DEK, AES-CBC with zero IV (Amd D §6.2.8). SCP02: ``static`` is the base key and
     ``sequence`` the 2-byte counter from which the ring derives the session DEK, 3DES in ECB, or in CBC with
     zero IV when ``cbc`` is set, as implicit initiation has it (§E.4.7). SCP11: ``session`` is S-DEK,
-    which only this process knows, AES-CBC with zero IV.
+    which only this process knows, AES-CBC with zero IV. ``session`` with a ``sequence`` is the session DEK of
+    SCP02, already derived: so the DEK of one ring reaches a key of another.
     """
 
     static: KeyRef | None = None
@@ -239,6 +240,15 @@ class KeyRing(Protocol):
 
     def authorize(self, ref: KeyRef, data: bytes) -> bytes:
         """AES-CMAC, 16 bytes, under a key of usage ``token``, ``receipt`` or ``dap`` (GPC 2.3.1 §C)."""
+        ...
+
+    def sign(self, key: str, data: bytes) -> bytes:
+        """The signature of a token or load file under the private key of that label, in the scheme that its
+        kind and size ask for (:mod:`tegata.applets.security_domain.model.signatures`)."""
+        ...
+
+    def public_key(self, key: str) -> bytes:
+        """The public half of the private key of that label, as a SubjectPublicKeyInfo in DER (RFC 5280)."""
         ...
 
     def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:

@@ -18,7 +18,13 @@ from .kdf import digits_from
 from .keys import BLOCK, MemoryKey, StaticKey, check_value, filled
 from .schemes import BADGE_USAGES, FIXED, PIN_USAGES, Cmac, TripleDes, master_algorithm, pin_inputs, steps
 
-__all__ = ["AUTHORIZATIONS", "ComputingRing", "Master", "MemoryRing"]
+__all__ = ["AUTHORIZATIONS", "GP_DEFAULT", "WELL_KNOWN", "ComputingRing", "Master", "MemoryRing"]
+
+GP_DEFAULT = bytes(range(0x40, 0x50))
+"""The well-known test keys that makers deliver cards with (GlobalPlatform's default key set)."""
+
+WELL_KNOWN = "gp-default"
+"""Under this label every ring knows them, held or not: what everybody knows needs no safe."""
 
 AUTHORIZATIONS = ("token", "receipt", "dap")
 """Usages of keys that authorise or confirm content management."""
@@ -40,9 +46,9 @@ class ComputingRing(ABC):
     def name(self) -> str: ...
 
     @abstractmethod
-    def _master(self, ref: KeyRef) -> StaticKey:
-        """The master that ``ref`` names, as a key that the caller closes. Raises InputError
-        ``keyring.master``, or ``keyring.reference`` for a scheme that this master does not serve."""
+    def _held(self, ref: KeyRef) -> StaticKey | None:
+        """The master that ``ref`` names, as a key that the caller closes; None when the ring has none of that
+        label. Raises InputError ``keyring.reference`` for a scheme that this master does not serve."""
 
     def _for_transport(self, ref: KeyRef, dek: StaticKey) -> StaticKey:
         """The key of ``ref`` in a form that ``dek`` can encrypt."""
@@ -104,6 +110,14 @@ class ComputingRing(ABC):
         with self._key(ref, *AUTHORIZATIONS) as key:
             return key.cmac(data)
 
+    def sign(self, key: str, data: bytes) -> bytes:
+        """Raises InputError ``keyring.master``: this ring has no private keys."""
+        raise InputError("keyring.master", master=key, ring=self.name)
+
+    def public_key(self, key: str) -> bytes:
+        """Raises InputError ``keyring.master``: this ring has no private keys."""
+        raise InputError("keyring.master", master=key, ring=self.name)
+
     def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:
         """A key, or a PIN or PUK as its 8 bytes, under the channel's DEK."""
         if value.usage not in PIN_USAGES:
@@ -138,7 +152,8 @@ class ComputingRing(ABC):
     def _dek(self, channel: ChannelDek) -> StaticKey:
         """What the channel encrypts under; a session DEK of SCP02 is made from the base key."""
         if channel.session is not None:
-            return MemoryKey(Secret(channel.session.reveal()), "aes")
+            algorithm = "3des" if channel.sequence else "aes"
+            return MemoryKey(Secret(channel.session.reveal()), algorithm)
         if channel.static is None:
             raise InputError("keyring.reference", what="a channel without a DEK")
         if channel.static.algorithm == "3des" and not channel.sequence:
@@ -160,6 +175,15 @@ class ComputingRing(ABC):
         if ref.usage in PIN_USAGES or (usages and ref.usage not in usages):
             raise InputError("keyring.use", usage=ref.usage)
         return self.checked(ref, self._derive(ref))
+
+    def _master(self, ref: KeyRef) -> StaticKey:
+        """As :meth:`_held`. Raises InputError ``keyring.master`` when there is none."""
+        key = self._held(ref) if ref.ring == self.name else None
+        if key is None and ref.ring == self.name and (ref.master, ref.scheme) == (WELL_KNOWN, FIXED):
+            key = MemoryKey(Secret(GP_DEFAULT), ref.algorithm)
+        if key is None:
+            raise InputError("keyring.master", master=ref.master, ring=ref.ring)
+        return key
 
     def _derive(self, ref: KeyRef) -> StaticKey:
         path = steps(ref)
@@ -213,13 +237,21 @@ class MemoryRing(ComputingRing):
     def _masters(self) -> Mapping[str, Master]:
         """The masters by label."""
 
-    def _master(self, ref: KeyRef) -> MemoryKey:
+    def _held(self, ref: KeyRef) -> MemoryKey | None:
         master = self._masters().get(ref.master)
-        if ref.ring != self.name or master is None:
-            raise InputError("keyring.master", master=ref.master, ring=ref.ring)
+        if master is None:
+            return None
         if not master.serves(ref):
             raise InputError("keyring.reference", what=f"scheme {ref.scheme!r} with master {ref.master}")
         return MemoryKey(Secret(master.key.reveal()), master_algorithm(ref.scheme) or ref.algorithm)
+
+    def known_dek(self, dek: KeyRef | ChannelDek) -> ChannelDek:
+        """The same DEK as one that this process knows, for a key of another ring to be encrypted under."""
+        channel = _channel(dek)
+        with self._dek(channel) as key:
+            if not isinstance(key, MemoryKey):
+                raise TypeError("a ring in memory has keys in memory")
+            return ChannelDek(sequence=channel.sequence, session=Secret(key.value.reveal()), cbc=channel.cbc)
 
 
 def _scp03(key: StaticKey, constant: int, context: bytes) -> Secret:

@@ -21,12 +21,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...apdu.errors import InputError
 from ...apdu.secret import Secret
 
-__all__ = ["Header", "Kdf", "MasterInfo", "read", "seal", "unseal", "write_private"]
+__all__ = ["Header", "Kdf", "MasterInfo", "SignerInfo", "read", "seal", "unseal", "write_private"]
 
 _NONCE = 12
 _LARGEST = 1 << 20
 
 Hex = str
+_LABEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class _Strict(BaseModel):
@@ -47,12 +48,21 @@ class MasterInfo(_Strict):
     """What may be said about a master key. ``kcv`` is hex; ``fixed`` marks a maker's well-known key.
     ``algorithm`` is what a master computes with; a fixed key serves a card of either kind."""
 
-    label: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    label: str = Field(pattern=_LABEL)
     length: Literal[16, 24, 32]
     kcv: Hex
     fixed: bool = False
     origin: Literal["generated", "imported", "well-known"]
     algorithm: Literal["aes", "3des"] = "aes"
+
+
+class SignerInfo(_Strict):
+    """What may be said about a private key that signs tokens or load files: its kind, e.g. ``rsa-2048`` or
+    ``secp256r1``, and its public half (SubjectPublicKeyInfo, DER in hex)."""
+
+    label: str = Field(pattern=_LABEL)
+    kind: str
+    public: Hex
 
 
 class Header(_Strict):
@@ -63,12 +73,16 @@ class Header(_Strict):
     name: str = Field(min_length=1, max_length=64)
     kdf: Kdf = Field(default_factory=lambda: Kdf())  # noqa: PLW0108 - mypy cannot type the class itself
     masters: tuple[MasterInfo, ...] = ()
+    signers: tuple[SignerInfo, ...] = ()
 
     def associated_data(self) -> bytes:
+        """The header as it is authenticated; files older than a field stay valid without it."""
         plain = self.model_dump(mode="json")
         for master in plain["masters"]:
-            if master["algorithm"] == "aes":  # files older than this field stay valid
+            if master["algorithm"] == "aes":
                 del master["algorithm"]
+        if not self.signers:
+            del plain["signers"]
         return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -93,7 +107,7 @@ def read(path: Path) -> tuple[Header, bytes]:
 
 
 def seal(header: Header, keys: dict[str, Secret], passphrase: Secret) -> bytes:
-    """The file's bytes. ``keys`` holds each master of the header by its label."""
+    """The file's bytes. ``keys`` holds each master and private key (PKCS #8) of the header by its label."""
     plain = json.dumps({label: key.reveal().hex() for label, key in keys.items()}).encode()
     nonce = secrets.token_bytes(_NONCE)
     sealed = AESGCM(_key(header.kdf, passphrase)).encrypt(nonce, plain, header.associated_data())
@@ -102,7 +116,8 @@ def seal(header: Header, keys: dict[str, Secret], passphrase: Secret) -> bytes:
 
 
 def unseal(header: Header, sealed: bytes, passphrase: Secret) -> dict[str, Secret]:
-    """The masters by label. Raises InputError ``keyring.passphrase``: wrong, or the file was altered."""
+    """The masters and private keys by label. Raises InputError ``keyring.passphrase``: a wrong one, or an
+    altered file."""
     try:
         plain = AESGCM(_key(header.kdf, passphrase)).decrypt(
             sealed[:_NONCE], sealed[_NONCE:], header.associated_data()

@@ -9,18 +9,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ...apdu.errors import InputError
 from ...apdu.secret import Secret
-from .computing import Master, MemoryRing
-from .container import Header, MasterInfo, read, seal, unseal, write_private
+from .computing import GP_DEFAULT, WELL_KNOWN, Master, MemoryRing
+from .container import Header, MasterInfo, SignerInfo, read, seal, unseal, write_private
 from .keys import MemoryKey, check_value
 from .passphrase import read_passphrase
+from .signers import kind_of, load_signer, pkcs8, public_bytes, sign_with
 
 __all__ = ["GP_DEFAULT", "FileKeyRing", "MasterInfo", "open_keyring"]
-
-GP_DEFAULT = bytes(range(0x40, 0x50))
-"""The well-known test keys that makers deliver cards with (GlobalPlatform's default key set)."""
 
 
 def open_keyring(rest: str) -> FileKeyRing:
@@ -82,7 +81,7 @@ class FileKeyRing(MemoryRing):
         themselves, the same on each (scheme ``fixed``)."""
         return self._add(label, key, "imported", fixed=fixed, algorithm=algorithm)
 
-    def import_default(self, label: str = "gp-default") -> MasterInfo:
+    def import_default(self, label: str = WELL_KNOWN) -> MasterInfo:
         """The maker's well-known keys 40…4F, for scheme ``fixed`` and key version FF."""
         return self._add(label, Secret(GP_DEFAULT), "well-known", fixed=True)
 
@@ -104,19 +103,51 @@ class FileKeyRing(MemoryRing):
             )
         except ValueError as error:
             raise InputError("keyring.label", label=label) from error
+        self._store({"masters": (*self._header.masters, info)}, label, key)
+        return info
+
+    def _store(self, update: dict[str, Any], label: str, value: Secret) -> None:
         if label in self._keys:
             raise InputError("keyring.label", label=label)
-        header = self._header.model_copy(update={"masters": (*self._header.masters, info)})
-        keys = {**self._keys, label: Secret(key.reveal())}
+        header = self._header.model_copy(update=update)
+        keys = {**self._keys, label: Secret(value.reveal())}
         if read(self._path)[0] != self._header:
             raise InputError("keyring.changed", path=str(self._path))
         write_private(self._path, seal(header, keys, self._passphrase), replace=True)
         self._header, self._keys = header, keys
+
+    def signers(self) -> tuple[SignerInfo, ...]:
+        return self._header.signers
+
+    def import_signer(self, label: str, pem: bytes, passphrase: Secret | None = None) -> SignerInfo:
+        """An RSA or EC private key from PEM, for tokens and load files. Raises InputError ``keyring.label``,
+        ``keyring.passphrase`` when the PEM does not open, ``keyring.reference`` for another kind of key."""
+        private = load_signer(pem, passphrase, label)
+        try:
+            info = SignerInfo(label=label, kind=kind_of(private), public=public_bytes(private).hex())
+        except ValueError as error:
+            raise InputError("keyring.label", label=label) from error
+        with pkcs8(private) as value:
+            self._store({"signers": (*self._header.signers, info)}, label, value)
         return info
 
+    def sign(self, key: str, data: bytes) -> bytes:
+        """The signature under the private key of that label, in the scheme that its kind asks for."""
+        self._signer(key)
+        return sign_with(self._keys[key], data)
+
+    def public_key(self, key: str) -> bytes:
+        """The SubjectPublicKeyInfo (DER) of a private key."""
+        return bytes.fromhex(self._signer(key).public)
+
+    def _signer(self, label: str) -> SignerInfo:
+        for info in self._header.signers:
+            if info.label == label:
+                return info
+        raise InputError("keyring.master", master=label, ring=self.name)
+
     def _masters(self) -> Mapping[str, Master]:
-        infos = {info.label: info for info in self._header.masters}
         return {
-            label: Master(key, infos[label].fixed, None if infos[label].fixed else infos[label].algorithm)
-            for label, key in self._keys.items()
+            info.label: Master(self._keys[info.label], info.fixed, None if info.fixed else info.algorithm)
+            for info in self._header.masters
         }

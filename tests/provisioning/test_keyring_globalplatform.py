@@ -1,11 +1,13 @@
 """What the key rings compute for GlobalPlatform cards, against published vectors (of GlobalPlatformPro and
 openjavacard-tools, as the SCP vectors cite them)."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tegata.apdu import InputError, Secret
 from tegata.apdu.ports import ChannelDek, KeyRef
@@ -163,3 +165,58 @@ def test_a_file_from_before_3des_still_opens(tmp_path: Path) -> None:
     assert refer(ring, "badges", "sp800-108-cmac", "enc").length == 16
     ring.generate("new", 24, algorithm="3des")
     assert len(FileKeyRing.open(tmp_path / "old.json", PASSPHRASE).masters()) == 2
+
+
+def openssl_key(folder: Path, *options: str, passphrase: str = "") -> bytes:
+    """A private key of OpenSSL's making, as PEM."""
+    sealed = ["-aes-256-cbc", "-pass", f"pass:{passphrase}"] if passphrase else []
+    subprocess.run(["openssl", "genpkey", *options, *sealed, "-out", folder / "key.pem"], check=True)
+    return (folder / "key.pem").read_bytes()
+
+
+RSA_2048 = ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+P_256 = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def test_private_keys_sign_tokens(ring: FileKeyRing, path: Path, tmp_path: Path) -> None:
+    """Signed by the ring, verified by OpenSSL with the public key that the ring gives."""
+    ring.import_signer("rsa", openssl_key(tmp_path, *RSA_2048, passphrase="pem"), Secret(b"pem"))
+    ring.import_signer("ec", openssl_key(tmp_path, *P_256))
+    again = FileKeyRing.open(path, PASSPHRASE)
+    assert [(each.label, each.kind) for each in again.signers()] == [("rsa", "rsa-2048"), ("ec", "secp256r1")]
+    (tmp_path / "data").write_bytes(b"what is signed")
+    pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32"]
+    for label, options in (("rsa", pss), ("ec", [])):
+        signature = again.sign(label, b"what is signed")
+        if label == "ec":
+            r, s = (int.from_bytes(signature[at : at + 32], "big") for at in (0, 32))
+            signature = encode_dss_signature(r, s)
+        (tmp_path / "signature").write_bytes(signature)
+        (tmp_path / "public").write_bytes(again.public_key(label))
+        command = ["openssl", "dgst", "-sha256", "-keyform", "DER", "-verify", tmp_path / "public"]
+        command += [*options, "-signature", tmp_path / "signature", tmp_path / "data"]
+        assert b"Verified OK" in subprocess.run(command, capture_output=True, check=True).stdout
+    assert refer(again, "aes-16", "kdf3", "enc").kcv == "E79C05"
+
+
+def test_private_keys_that_are_refused(ring: FileKeyRing, tmp_path: Path) -> None:
+    sealed = openssl_key(tmp_path, *P_256, passphrase="pem")
+    other = openssl_key(tmp_path, "-algorithm", "ED25519")
+    cases = [
+        ("one", sealed, None, "keyring.passphrase"),
+        ("one", sealed, Secret(b"wrong"), "keyring.passphrase"),
+        ("one", other, None, "keyring.reference"),
+        ("one", b"rubbish", None, "keyring.reference"),
+        ("a b", openssl_key(tmp_path, *P_256), None, "keyring.label"),
+        ("des", openssl_key(tmp_path, *P_256), None, "keyring.label"),
+    ]
+    for label, pem, passphrase, code in cases:
+        with pytest.raises(InputError) as caught:
+            ring.import_signer(label, pem, passphrase)
+        assert caught.value.code == code, (label, code)
+    for use in (lambda: ring.sign("nobody", b""), lambda: ring.public_key("des")):
+        with pytest.raises(InputError) as caught:
+            use()
+        assert caught.value.code == "keyring.master"
+    with pytest.raises(InputError):  # a private key is no master
+        refer(ring, "ec", "kdf3", "enc")

@@ -1,0 +1,108 @@
+"""Two rings as one: a card leaves the keys that a person brought along for those of a ring.
+
+Every operation goes to the ring that a reference names. Where the DEK is in the one and the key in the other,
+the ring in memory hands over its DEK; a key never changes rings.
+"""
+
+from __future__ import annotations
+
+from ...apdu.errors import InputError
+from ...apdu.ports import ChannelDek, KeyRef, KeyRing, SessionKeys
+from ...apdu.secret import Secret
+from .static import StaticKeyRing
+
+__all__ = ["JoinedKeyRing"]
+
+
+class JoinedKeyRing:
+    """``ring``, with the keys of ``given`` beside its own."""
+
+    def __init__(self, ring: KeyRing, given: StaticKeyRing) -> None:
+        self._ring = ring
+        self._given = given
+
+    @property
+    def name(self) -> str:
+        return self._ring.name
+
+    def refer(
+        self,
+        master: str,
+        *,
+        scheme: str,
+        diversification: bytes,
+        version: int,
+        usage: str,
+        length: int = 16,
+        algorithm: str = "aes",
+    ) -> KeyRef:
+        """The label of the given keys wins over one of the ring's."""
+        ring: KeyRing = self._given if master == self._given.label else self._ring
+        return ring.refer(
+            master,
+            scheme=scheme,
+            diversification=diversification,
+            version=version,
+            usage=usage,
+            length=length,
+            algorithm=algorithm,
+        )
+
+    def kcv(self, ref: KeyRef) -> bytes:
+        return self._of(ref).kcv(ref)
+
+    def session(
+        self, enc: KeyRef, mac: KeyRef, *, host_challenge: bytes, card_challenge: bytes
+    ) -> SessionKeys:
+        ring = self._both(enc, mac)
+        return ring.session(enc, mac, host_challenge=host_challenge, card_challenge=card_challenge)
+
+    def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
+        return self._both(enc, mac).scp02_session(enc, mac, sequence=sequence)
+
+    def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
+        ring = self._of(key)
+        return ring.wrap_for_put_key(self._dek(dek, ring), key)
+
+    def authorize(self, ref: KeyRef, data: bytes) -> bytes:
+        return self._of(ref).authorize(ref, data)
+
+    def sign(self, key: str, data: bytes) -> bytes:
+        return self._ring.sign(key, data)
+
+    def public_key(self, key: str) -> bytes:
+        return self._ring.public_key(key)
+
+    def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:
+        ring = self._of(value)
+        return ring.encrypt_dgi(self._dek(dek, ring), value)
+
+    def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        static = dek if isinstance(dek, KeyRef) else dek.static
+        ring = self._ring if static is None else self._of(static)
+        return ring.encrypt_dgi_value(dek, value)
+
+    def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
+        return self._of(ref).management_response(ref, witness, host_challenge)
+
+    def badge_cryptogram(self, ref: KeyRef, data: bytes) -> bytes:
+        return self._of(ref).badge_cryptogram(ref, data)
+
+    def reveal_pin(self, ref: KeyRef) -> Secret:
+        return self._of(ref).reveal_pin(ref)
+
+    def _of(self, ref: KeyRef) -> KeyRing:
+        return self._given if ref.ring == self._given.name else self._ring
+
+    def _both(self, enc: KeyRef, mac: KeyRef) -> KeyRing:
+        if enc.ring != mac.ring:
+            raise InputError("keyring.reference", what="a key set from two rings")
+        return self._of(enc)
+
+    def _dek(self, dek: KeyRef | ChannelDek, ring: KeyRing) -> KeyRef | ChannelDek:
+        static = dek if isinstance(dek, KeyRef) else dek.static
+        if static is None or self._of(static) is ring:
+            return dek
+        if ring is self._given:
+            raise InputError("keyring.use", usage="dek")
+        return self._given.known_dek(dek)
