@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
 from ..card.application import Application
 
-__all__ = ["MODELS", "load"]
+__all__ = ["MODELS", "load", "package_models"]
 
 MODELS = {
     "issuer-domain": "security_domain:SecurityDomain",
@@ -20,12 +21,33 @@ MODELS = {
     "mynumber-text": "mynumber_text:TextApplication",
     "mynumber-visual": "mynumber_visual:VisualApplication",
     "opaque": "opaque:OpaqueApplication",
+    "placeholder": "placeholder:Placeholder",
     "mynumber-common": "mynumber_common:CommonApplication",
     "free-space-id": "free_space_id:FreeSpaceId",
     "piv": "piv:Piv",
     "entry-badge": "entry_badge:EntryBadge",
 }
 """Model name to ``module:class`` below this package."""
+
+PACKAGE_VERSION = b"\x01\x00"
+
+
+@cache
+def package_models(aid: bytes, version: bytes) -> Mapping[bytes, str]:
+    """Module AIDs of a package that has a model here, and the models' names; nothing for any other package.
+
+    ``version`` is major and minor. Such a package comes alive when it is loaded.
+    """
+    from ...applets.entry_badge import model as entry_badge
+    from ...applets.piv import model as piv
+    from ...applets.security_domain import model as domain
+
+    known = {
+        domain.SSD_PACKAGE: {domain.SSD_MODULE: "security-domain"},
+        piv.PACKAGE_AID: {piv.MODULE_AID: "piv"},
+        entry_badge.PACKAGE_AID: {entry_badge.MODULE_AID: "entry-badge"},
+    }
+    return known.get(aid, {}) if version == PACKAGE_VERSION else {}
 
 
 @cache

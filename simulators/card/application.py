@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...apdu.command import Command, Response
+from .memory import CODE, Free, free_memory
 from .registry import RegistryEntry, entries, entry_key
 
 if TYPE_CHECKING:
@@ -203,17 +204,31 @@ class DomainContext(Context):
         """Whether the application is selected on any logical channel."""
         return self._machine.selected_anywhere(aid)
 
-    def remove(self, aid: bytes) -> None:
-        """Remove an entry and the memory of its instance, as one transaction.
+    def erase(self, aid: bytes) -> None:
+        """Remove an entry, its code and the memory of its instance, inside a transaction.
 
         It must not be :meth:`in_use`: a channel's volatile memory would serve the next instance of that AID.
         """
         self._machine.forget_volatile(aid)
         own = Storage(self._machine, f"app/{aid.hex()}/")
-        with self._machine.transaction():
-            for name in own.names():
-                own.delete(name)
-            self._machine.write(entry_key(aid), None, atomic=True)
+        for name in own.names():
+            own.delete(name)
+        self.code.delete(aid.hex())
+        self._machine.write(entry_key(aid), None, atomic=True)
+
+    @property
+    def code(self) -> Storage:
+        """Load files as they were loaded, by the AID of their package in hex."""
+        return Storage(self._machine, CODE)
+
+    def used_by(self, aid: bytes) -> int:
+        """Bytes of non-volatile memory that an application uses."""
+        own = Storage(self._machine, f"app/{aid.hex()}/")
+        return sum(len(own.get(name)) for name in own.names())
+
+    def free_memory(self) -> Free | None:
+        """Bytes that are free, or None for a card that does not count."""
+        return free_memory(self._machine.view())
 
     def application(self, aid: bytes) -> tuple[Application, Context]:
         """Another application and its context, to install or personalise it. Raises CardStatus 6A88."""

@@ -16,7 +16,7 @@ from typing import Any
 from ...apdu.command import Command, Response
 from .application import Application, CardStatus, Context, DomainContext, Entropy
 from .policy import CardPolicy
-from .registry import Kind, LifeCycle, Privilege, RegistryEntry, entries, entry_key
+from .registry import Kind, LifeCycle, RegistryEntry, entries, entry_key, implicit
 
 __all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "check_memory", "power_up", "step"]
 
@@ -99,11 +99,16 @@ def power_up(nv: Mapping[str, bytes], *, contactless: bool = False) -> tuple[Ram
     """Fresh volatile memory and the ATR. The default application is selected on the basic channel."""
     ram = Ram(contactless=contactless)
     found = entries(nv)
-    default = next((e for e in found if e.privileges & Privilege.CARD_RESET and e.selectable), None)
-    if default is None:
-        default = next(e for e in found if e.kind is Kind.ISSUER_DOMAIN)
-    ram.channels[0] = Channel(default.aid)
+    ram.channels[0] = Channel(_first(found, 0, contactless=contactless).aid)
     return ram, nv["card/atr-contactless" if contactless else "card/atr-contact"]
+
+
+def _first(registry: list[RegistryEntry], channel: int, *, contactless: bool) -> RegistryEntry:
+    """What is current on a channel that opens; the issuer's domain unless something else asked for it."""
+    issuer = next(entry for entry in registry if entry.kind is Kind.ISSUER_DOMAIN)
+    if issuer.life_cycle in OUT_OF_USE:
+        return issuer
+    return implicit(registry, channel, contactless=contactless) or issuer
 
 
 def step(nv: Mapping[str, bytes], ram: Ram, command: bytes, entropy: Entropy) -> Outcome:
@@ -398,8 +403,8 @@ class Machine:
         free = next((n for n in range(1, self.policy.channels + 1) if n not in self.ram.channels), None)
         if free is None:
             raise CardStatus(0x6A81)
-        issuer = next(entry for entry in entries(self.view()) if entry.kind is Kind.ISSUER_DOMAIN)
-        self.ram.channels[free] = Channel(issuer.aid)
+        first = _first(entries(self.view()), free, contactless=self.ram.contactless)
+        self.ram.channels[free] = Channel(first.aid)
         return Response(bytes((free,)))
 
 

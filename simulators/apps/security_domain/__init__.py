@@ -1,7 +1,9 @@
 """The simulated security domain: issuer's and supplementary (GPC 2.3.1 §7, §11; Amendment D 1.1.1).
 
-``channel`` opens SCP03 and carries it, ``keys`` keeps the key sets, ``content`` the registry's commands,
-``data`` reads and stores data objects and hands STORE DATA to a target of personalisation.
+``channel`` opens a channel and carries it; ``keystore`` and ``keys`` have the keys. ``rights`` says who may
+change content, ``privileges`` what an application may be; ``load``, ``install``, ``delete`` change it,
+``status`` lists it, ``life_cycle`` moves states. ``data`` reads and stores objects and hands STORE DATA to a
+target of personalisation.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
 from ...card.registry import Kind, LifeCycle
-from . import access, channel, content, data, keys, status
+from . import access, channel, data, delete, install, life_cycle, load, status
+from .keys import put_key
 
 __all__ = ["SecurityDomain"]
 
@@ -40,10 +43,11 @@ HANDLERS: dict[int, Handler] = {
     Ins.GET_DATA: data.get_data,
     Ins.STORE_DATA: data.store_data,
     Ins.GET_STATUS: status.get_status,
-    Ins.SET_STATUS: status.set_status,
-    Ins.INSTALL: content.install,
-    Ins.DELETE: content.delete,
-    Ins.PUT_KEY: keys.put_key,
+    Ins.SET_STATUS: life_cycle.set_status,
+    Ins.INSTALL: install.install,
+    Ins.LOAD: load.load,
+    Ins.DELETE: delete.delete,
+    Ins.PUT_KEY: put_key,
 }
 
 
@@ -72,6 +76,8 @@ class SecurityDomain(Application):
             raise CardStatus(0x6E00)
         if command.ins not in IN_USE_ANYWAY.get(access.card_state(ctx), HANDLERS):
             raise CardStatus(0x6985)
+        if not load.continues(command):
+            load.abort(ctx)
         return handler(ctx, command)
 
     def personalize(self, ctx: Context, command: Command) -> Response:

@@ -9,14 +9,15 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Tag, card_data
 from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
-from ...card.registry import LifeCycle
+from ...card.registry import Kind, LifeCycle, Privilege
 from ..personalization import MAX_STAGED, collect
 from .access import require
 from .channel import diversification
-from .content import BLOCK_NUMBER, check_target
+from .install import BLOCK_NUMBER, check_target
 from .key_groupings import read_keys
 from .keys import checked_key, store_keys
 from .keystore import KeyStore
+from .rights import COUNTER
 
 __all__ = ["get_data", "personalize", "store_data"]
 
@@ -55,12 +56,29 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
         case Tag.SEQUENCE_COUNTER:
             versions = store.versions()
             return store.sequence(versions[0]).to_bytes(3, "big") if versions else b""
+        case Tag.RECEIPT_COUNTER:
+            generates = ctx.entry.privileges & Privilege.RECEIPT_GENERATION
+            return ctx.nv.get(COUNTER, bytes(2)) if generates else b""
+        case Tag.SECURITY_LEVEL:
+            return bytes((ctx.security_level,))
+        case Tag.EXTENDED_RESOURCES:
+            return _resources(ctx)
         case Tag.CPLC:
             return ctx.card_get("cplc")
         case Tag.DIVERSIFICATION:
             return diversification(ctx)
         case _:
             return b""
+
+
+def _resources(ctx: DomainContext) -> bytes:
+    """Extended card resources: applications, free bytes, free volatile bytes (ETSI TS 102 226 §8.2.1.7)."""
+    free = ctx.free_memory() if ctx.policy.extended_resources else None
+    if free is None:
+        return b""
+    applications = sum(entry.kind is Kind.APPLICATION for entry in ctx.registry())
+    numbers = ((0x81, applications, 2), (0x82, max(free.nv, 0), 4), (0x83, max(free.ram, 0), 4))
+    return b"".join(bytes(Tlv(tag, value.to_bytes(size, "big"))) for tag, value, size in numbers)
 
 
 def store_data(ctx: DomainContext, command: Command) -> Response:

@@ -1,4 +1,4 @@
-"""GET STATUS and SET STATUS (GPC 2.3.1 §11.4, §11.10)."""
+"""GET STATUS (GPC 2.3.1 §11.4)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ....apdu.command import Command, Response
 from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import StatusScope, Tag
 from ...card.application import CardStatus, DomainContext
-from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry
-from .access import authenticated, require
+from ...card.registry import Kind, Privilege, RegistryEntry
+from .access import authenticated
 
-__all__ = ["get_status", "set_status"]
+__all__ = ["get_status"]
 
 PAGE = 224
 """Most bytes of one answer: with padding and R-MAC it still fits a short response."""
@@ -20,14 +20,6 @@ KINDS = {
     StatusScope.APPLICATIONS: (Kind.APPLICATION, Kind.DOMAIN),
     StatusScope.PACKAGES: (Kind.PACKAGE,),
     StatusScope.PACKAGES_AND_MODULES: (Kind.PACKAGE,),
-}
-# Next states that SET STATUS allows from each state of the card (GPC 2.3.1 figure 5-1).
-CARD_STATES: dict[int, tuple[int, ...]] = {
-    LifeCycle.CARD_OP_READY: (0x07, 0x0F, 0xFF),
-    LifeCycle.CARD_INITIALIZED: (0x0F, 0xFF),
-    LifeCycle.CARD_SECURED: (0x7F, 0xFF),
-    LifeCycle.CARD_LOCKED: (0x0F, 0xFF),
-    LifeCycle.CARD_TERMINATED: (),
 }
 
 
@@ -103,34 +95,3 @@ def _legacy(entry: RegistryEntry, modules: bool) -> bytes:
         line += bytes((len(entry.modules),))
         line += b"".join(bytes((len(aid),)) + aid for aid, _ in entry.modules)
     return line
-
-
-def set_status(ctx: DomainContext, command: Command) -> Response:
-    """The card's life cycle, or the lock of an application or supplementary domain."""
-    require(ctx)
-    if command.p1 == StatusScope.ISSUER_DOMAIN:
-        return _set_card_state(ctx, command.p2)
-    if command.p1 not in (StatusScope.APPLICATIONS, 0x60):
-        raise CardStatus(0x6A86)
-    entry = ctx.find(command.data) if command.data else None
-    if entry is None or entry.kind in (Kind.PACKAGE, Kind.ISSUER_DOMAIN):
-        raise CardStatus(0x6A88)
-    may_lock = ctx.entry.kind is Kind.ISSUER_DOMAIN or ctx.entry.privileges & Privilege.GLOBAL_LOCK
-    if entry.domain != ctx.aid and not may_lock:
-        raise CardStatus(0x6985)
-    lock = command.p2 & LOCKED
-    ctx.put_entry(entry.with_(life_cycle=entry.life_cycle & ~LOCKED | lock))
-    return Response()
-
-
-def _set_card_state(ctx: DomainContext, state: int) -> Response:
-    issuer = next(entry for entry in ctx.registry() if entry.kind is Kind.ISSUER_DOMAIN)
-    needed = Privilege.CARD_TERMINATE if state == LifeCycle.CARD_TERMINATED else Privilege.CARD_LOCK
-    if ctx.entry.kind is not Kind.ISSUER_DOMAIN and not ctx.entry.privileges & needed:
-        raise CardStatus(0x6985)
-    if state == issuer.life_cycle:
-        return Response()
-    if state not in CARD_STATES.get(issuer.life_cycle, ()):
-        raise CardStatus(0x6985)
-    ctx.put_entry(issuer.with_(life_cycle=state))
-    return Response()

@@ -3,7 +3,7 @@
 from ...foreign.gpp.channel import GpRefused
 from ...foreign.gpp.crypto import aes_cbc as cbc
 from ...foreign.gpp.crypto import aes_kcv as kcv
-from ...foreign.gpp.crypto import cmac
+from ...foreign.gpp.crypto import cmac, kdf
 from ...foreign.gpp.host import DEFAULT, ISD, GpHost, block_with_length, block_without_length
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "cbc",
     "cmac",
     "kcv",
+    "kdf",
 ]

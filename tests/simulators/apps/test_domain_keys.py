@@ -8,7 +8,7 @@ from tegata.simulators.card import MemoryStore, PowerCut, PowerLost, SimulatedCa
 from tegata.simulators.card.device import seeded
 from tegata.simulators.presets import memory, with_quirks
 
-from .gp_host import DEFAULT, ISD, GpHost, block_with_length, block_without_length, cbc, kcv, kdf
+from .gp_host import DEFAULT, ISD, GpHost, GpRefused, block_with_length, block_without_length, cbc, kcv, kdf
 
 # The base point of P-256 (FIPS 186-5) is the public key of the scalar 1.
 POINT = bytes.fromhex(
@@ -189,7 +189,7 @@ def test_the_quirk_of_a_mixed_set() -> None:
         put(host, 0x81, data, 0xFF)
     card.power_up()
     GpHost(card.transmit, (NEW[0], DEFAULT, DEFAULT)).open(0x33)
-    with pytest.raises(AssertionError, match="wrong card cryptogram"):
+    with pytest.raises(GpRefused, match="wrong card cryptogram"):
         GpHost(card.transmit, NEW).open(0x33)
     # The cryptogram is made of MAC alone and deceives; the pseudo-random challenge is made of ENC.
     answer = GpHost(card.transmit).initialize_update()
