@@ -29,6 +29,8 @@ class CapFile:
     applets: tuple[bytes, ...]
     code: bytes
     """The load file data block."""
+    digests_of: bytes = b""
+    """What the hash is made of when that is something else, as it should not be."""
 
 
 def read_cap(raw: bytes) -> CapFile:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.device import seeded
-from tegata.simulators.presets import create, memory
+from tegata.simulators.presets import memory, with_quirks, write
 
 from ..harness import TEGATA
 from .host import DEFAULT, GpHost, KeySet, Transmit
@@ -31,10 +32,10 @@ ALL_KEYS_DEFAULT = (DEFAULT, DEFAULT, DEFAULT)
 
 
 @contextmanager
-def through_pcsc(preset: str, folder: Path) -> Iterator[Transmit]:
-    """APDUs pass pyscard, libpcsclite and ``tegata sim run`` on their way to a card of this preset."""
+def through_pcsc(content: dict[str, bytes], folder: Path) -> Iterator[Transmit]:
+    """APDUs pass pyscard, libpcsclite and ``tegata sim run`` on their way to the card."""
     path = folder / "card.sim"
-    create(preset, path, seed=7)
+    write(path, content)
     command = [*TEGATA, "sim", "run", str(path), "--", sys.executable, "-c", THROUGH_PCSC]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdin is not None
@@ -51,13 +52,10 @@ def through_pcsc(preset: str, folder: Path) -> Iterator[Transmit]:
 
 
 @contextmanager
-def in_process(preset: str, folder: Path) -> Iterator[Transmit]:
-    card = SimulatedCard(MemoryStore(memory(preset, 7)), entropy=seeded(b"gpp"), contactless=False)
+def in_process(content: dict[str, bytes], folder: Path) -> Iterator[Transmit]:
+    card = SimulatedCard(MemoryStore(content), entropy=seeded(b"gpp"), contactless=False)
     card.power_up()
     yield card.transmit
-
-
-TRANSPORTS = {"in process": in_process, "libpcsclite": through_pcsc}
 
 
 @dataclass
@@ -83,8 +81,32 @@ class Bench:
         return self.transmit(apdu)
 
 
-@pytest.fixture(params=TRANSPORTS)
-def put_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Bench]]:
-    """Puts a new card of a preset into the reader, on each of the transports."""
+class PutIn(Protocol):
+    """Puts a new card of a preset into the reader."""
+
+    def __call__(self, preset: str, **quirks: bool) -> Bench: ...
+
+
+Transport = Callable[[dict[str, bytes], Path], AbstractContextManager[Transmit]]
+
+
+def _putting(transport: Transport, folder: Path) -> Iterator[PutIn]:
     with ExitStack() as stack:
-        yield lambda preset: Bench(stack.enter_context(TRANSPORTS[request.param](preset, tmp_path)))
+
+        def put(preset: str, **quirks: bool) -> Bench:
+            content = with_quirks(memory(preset, 7), dict(quirks))
+            return Bench(stack.enter_context(transport(content, folder)))
+
+        yield put
+
+
+@pytest.fixture
+def put_in(tmp_path: Path) -> Iterator[PutIn]:
+    """The card is called in this process."""
+    yield from _putting(in_process, tmp_path)
+
+
+@pytest.fixture
+def put_in_reader(tmp_path: Path) -> Iterator[PutIn]:
+    """The card stands behind libpcsclite."""
+    yield from _putting(through_pcsc, tmp_path)

@@ -208,7 +208,7 @@ class GpHost:
         """``--load``. ``dap``: a ready DAP block (E2 …) that goes before the code."""
         if any(entry.aid == cap.package for entry in self._looked_up()):
             raise GpRefused("the package is on the card already")
-        digest = hashlib.new(hash_name, cap.code).digest() if hash_name else b""
+        digest = hashlib.new(hash_name, cap.digests_of or cap.code).digest() if hash_name else b""
         fields = lv(cap.package, to or self.domain, digest, b"", b"")
         self.expect("INSTALL for load", 0xE6, 0x02, 0x00, fields)
         stream = dap + tlv(0xC4, cap.code)
@@ -316,7 +316,7 @@ class GpHost:
     def lock(self, keys: KeySet) -> int:
         """``--lock``: the card's keys become ``keys``; the version that they have then."""
         versions = [version for _, version, _ in self.key_template()]
-        if not versions or 0xFF in versions:
+        if not versions or versions[0] == 0xFF:
             self.put_keys(keys, 1)
             return 1
         self.put_keys(keys, versions[0], replace=versions[0])

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from .cap import build_cap, read_cap
 from .channel import ENC, MAC, RENC, RMAC, GpRefused
-from .conftest import Bench
+from .conftest import Bench, PutIn
 from .crypto import aes_kcv
 from .host import ISD, KeySet, lv
 
 pytestmark = pytest.mark.foreign
 
-PutIn = Callable[[str], Bench]
-PACKAGE, MODULE = bytes.fromhex("D276000085 4701"), bytes.fromhex("D276000085 470101")
+PACKAGE, MODULE = bytes.fromhex("D2760000854701"), bytes.fromhex("D276000085470101")
 SSD = bytes.fromhex("D27600008553")
 NEW: KeySet = (b"\x11" * 16, b"\x22" * 16, b"\x33" * 16)
 OTHER: KeySet = (b"\x44" * 16, b"\x55" * 16, b"\x66" * 16)
 CARDS = ["company-card"]
+CAP = read_cap(build_cap(PACKAGE, MODULE, 1200))
 MODES = [0, MAC, ENC, RMAC, ENC | RMAC, RENC]
 
 
@@ -175,3 +178,117 @@ def test_what_is_not_there_cannot_be_deleted(bench: Bench) -> None:
     with pytest.raises(GpRefused) as refused:
         bench.open().delete(bytes.fromhex("D27600008500"))
     assert refused.value.sw == 0x6A88
+
+
+def test_nothing_is_changed_without_a_mac(bench: Bench) -> None:
+    """``--mode clr``: listing is all that these cards allow then."""
+    with pytest.raises(GpRefused, match="INSTALL for load: 6982"):
+        bench.open(level=0).install(CAP)
+
+
+@pytest.mark.parametrize("modes", MODES[1:])
+def test_install_and_delete(bench: Bench, modes: int) -> None:
+    """The registry is read before load, before install and before delete, and what was sent is told byte by
+    byte: explicit domain, no hash, no parameters, no token; code in blocks of 247 or 239; parameters C900."""
+    bench.open(level=modes).install(CAP)
+    room = 239 if modes & (ENC | RENC) else 247
+    blocks = -(-(len(CAP.code) + 4) // room)
+    registry = "F2/80 F2/40 F2/10 F2/20"
+    loads = " ".join(["E8"] * blocks)
+    assert instructions(bench) == f"A4 50 82 {registry} E6/02 {loads} {registry} E6/0C"
+    if modes == MAC:
+        install = next(apdu for apdu in bench.sent if apdu[1] == 0xE6)
+        assert install[:-9].hex() == "84e602001c" + (lv(PACKAGE, ISD, b"", b"", b"")).hex()
+        assert bench.sent[-1][5:-9] == lv(PACKAGE, MODULE, MODULE, b"\0", b"\xc9\0", b"")
+    listed = bench.open().list()
+    assert [(entry.kind, entry.life_cycle) for entry in listed if entry.aid == MODULE] == [("APP", 0x07)]
+    assert [entry.modules for entry in listed if entry.aid == PACKAGE and entry.modules] == [(MODULE,)]
+    assert bench.connect(aid=MODULE).domain == MODULE
+    with pytest.raises(GpRefused) as refused:
+        bench.open().delete(PACKAGE)
+    assert refused.value.sw == 0x6985
+    bench.open(level=modes).delete(PACKAGE, dependents=True)
+    assert bench.sent[-1][1:4].hex() == "e40080"
+    assert not [entry for entry in bench.open().list() if entry.aid in (PACKAGE, MODULE)]
+
+
+def test_the_application_alone_is_deleted_first(bench: Bench) -> None:
+    bench.open().install(CAP)
+    host = bench.open()
+    host.delete(MODULE)
+    host.delete(PACKAGE)
+    assert not [entry for entry in host.list() if entry.aid in (PACKAGE, MODULE)]
+
+
+@pytest.mark.parametrize("hash_name", ["sha1", "sha256", "sha384", "sha512"])
+def test_the_hash_of_the_code(bench: Bench, hash_name: str) -> None:
+    """A right one is taken, a wrong one is not: a changed byte of the code goes with the old hash."""
+    host = bench.open()
+    host.load(CAP, hash_name=hash_name)
+    host.delete(PACKAGE)
+    changed = replace(CAP, code=CAP.code[:-1] + bytes([CAP.code[-1] ^ 1]), digests_of=CAP.code)
+    with pytest.raises(GpRefused, match="LOAD"):
+        host.load(changed, hash_name=hash_name)
+
+
+def test_a_package_goes_to_another_domain(bench: Bench) -> None:
+    """``--load --to``, then an instance that moves as well."""
+    host = bench.open()
+    host.create_domain(SSD)
+    host.load(CAP, to=SSD)
+    assert {entry.domain for entry in host.list() if entry.aid == PACKAGE} == {SSD}
+
+
+def test_what_is_there_is_not_loaded_again(bench: Bench) -> None:
+    bench.open().load(CAP)
+    host = bench.open()
+    body, sw = host.send(0x80, 0xE6, 0x02, 0x00, lv(PACKAGE, ISD, b"", b"", b""))
+    assert (body, sw) == (b"", 0x6A80)
+
+
+def test_a_long_registry_comes_in_pages(bench: Bench) -> None:
+    """The card answers 6310 until all is told."""
+    host = bench.open()
+    domains = [SSD + bytes([number]) for number in range(12)]
+    for aid in domains:
+        host.create_domain(aid)
+    before = len(bench.sent)
+    assert [entry.aid for entry in host.list() if entry.kind == "SSD"] == domains
+    assert any(apdu[1:4].hex() == "f24003" for apdu in bench.sent[before:])
+
+
+def test_the_default_application(bench: Bench) -> None:
+    """``--make-default``: from then on it is selected after a reset."""
+    host = bench.open()
+    host.install(CAP)
+    host.make_default(MODULE)
+    (made,) = [entry for entry in host.list() if entry.aid == MODULE and entry.kind == "APP"]
+    assert made.privileges[0] & 0x04
+
+
+@pytest.mark.parametrize("size", [24, 32])
+def test_longer_keys(put_in: PutIn, size: int) -> None:
+    """AES-192 and AES-256, in every mode."""
+    bench = put_in("company-card")
+    keys = (b"\x51" * size, b"\x52" * size, b"\x53" * size)
+    bench.open().lock(keys)
+    for modes in MODES:
+        assert bench.open(keys, level=modes).list()
+    bench.open(keys, level=RENC).install(CAP)
+    bench.open(keys).lock(NEW)
+    assert bench.open(NEW).list()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        test_info,
+        partial(test_install_and_delete, modes=RENC),
+        test_lock_and_lock_again,
+        test_a_domain_is_made_keyed_and_used,
+        test_a_long_registry_comes_in_pages,
+    ],
+)
+def test_through_libpcsclite(put_in_reader: PutIn, work: Callable[[Bench], None]) -> None:
+    """The same on the way of other programs: pyscard, libpcsclite, ``tegata sim run``."""
+    work(put_in_reader("company-card"))
