@@ -21,6 +21,7 @@ MODELS = {
     "mynumber-text": "mynumber_text:TextApplication",
     "mynumber-visual": "mynumber_visual:VisualApplication",
     "opaque": "opaque:OpaqueApplication",
+    "global-pin": "global_pin:GlobalPinApplication",
     "placeholder": "placeholder:Placeholder",
     "mynumber-common": "mynumber_common:CommonApplication",
     "free-space-id": "free_space_id:FreeSpaceId",
@@ -41,9 +42,11 @@ def package_models(aid: bytes, version: bytes) -> Mapping[bytes, str]:
     from ...applets.entry_badge import model as entry_badge
     from ...applets.piv import model as piv
     from ...applets.security_domain import model as domain
+    from . import global_pin
 
     known = {
         domain.SSD_PACKAGE: {domain.SSD_MODULE: "security-domain"},
+        global_pin.PACKAGE_AID: {global_pin.MODULE_AID: "global-pin"},
         piv.PACKAGE_AID: {piv.MODULE_AID: "piv"},
         entry_badge.PACKAGE_AID: {entry_badge.MODULE_AID: "entry-badge"},
     }

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...apdu.command import Command, Response
+from .cvm import GlobalPin
 from .memory import CODE, Free, free_memory
 from .registry import RegistryEntry, entries, entry_key
 
@@ -143,6 +144,11 @@ class Context:
         """Writes inside are all kept or all lost (Java Card Runtime Environment §7). Not nested."""
         with self._machine.transaction():
             yield
+
+    @property
+    def cvm(self) -> GlobalPin:
+        """The global PIN of the card, as this application may use it."""
+        return GlobalPin(Storage(self._machine, "cvm/"), self._machine.ram, self.entry)
 
     @property
     def life_cycle(self) -> int:

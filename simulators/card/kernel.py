@@ -63,12 +63,14 @@ class Ram:
     contactless: bool = False
     channels: dict[int, Channel] = field(default_factory=dict)
     reset_memory: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    cvm: str = ""
 
     def copy(self) -> Ram:
         return Ram(
             self.contactless,
             {number: channel.copy() for number, channel in self.channels.items()},
             {aid: dict(memory) for aid, memory in self.reset_memory.items()},
+            self.cvm,
         )
 
 

@@ -36,6 +36,15 @@ PRESETS: dict[str, tuple[str, str]] = {
         "A blank GlobalPlatform card as its maker delivers it: packages of employee ID and entry badge "
         "loaded, SCP03 (i=70) keys 40…4F, version FF.",
     ),
+    "gp-card": (
+        "gp_card:gp_card",
+        "A GlobalPlatform card that is empty and can do everything: SCP03 (i=70) keys 40…4F, version FF, "
+        "tokens, receipts, load file signatures, counted memory.",
+    ),
+    "gp-scp02": (
+        "gp_card:gp_scp02",
+        "The same with SCP02 (i=55) and 3DES keys 40…4F.",
+    ),
     "my-number-card": (
         "my_number_card:my_number_card",
         "A My Number Card of an invented person: PINs 1234 and ABC123, test certificates (O=JPKI-TEST).",

@@ -7,7 +7,7 @@ applications lie in the card's memory; nothing is installed.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ...applets.entry_badge import model as entry_badge
 from ...applets.piv import model as piv
@@ -17,7 +17,7 @@ from ..apps.security_domain.keystore import ORDER, set_record
 from ..card.policy import GLOBALPLATFORM
 from ..card.registry import Kind, LifeCycle, Privilege, RegistryEntry, entry_key
 
-__all__ = ["company_card"]
+__all__ = ["FACTORY_KEY", "card_memory", "company_card", "issuer", "package", "production"]
 
 FACTORY_KEY = bytes(range(0x40, 0x50))
 # ISO 7816-4 §12.1.1.9: selection by full and partial name; chaining, extended length, four logical channels.
@@ -41,7 +41,11 @@ ATR_CONTACTLESS = _atr(bytes.fromhex("808001"))
 
 def company_card(entropy: Callable[[int], bytes]) -> dict[str, bytes]:
     """The memory of a new card; its serial number and CIN come from ``entropy``."""
-    cplc = _cplc(entropy)
+    return card_memory(production(entropy), _registry(), set_record(FACTORY_KEY, FACTORY_KEY, FACTORY_KEY))
+
+
+def card_memory(cplc: Cplc, entries: Iterable[RegistryEntry], factory_set: bytes) -> dict[str, bytes]:
+    """What every new card of this maker holds; ``factory_set`` is the record of its first key set."""
     own = f"app/{model.AID.hex()}/"
     memory = {
         "card/policy": GLOBALPLATFORM.to_bytes(),
@@ -49,15 +53,15 @@ def company_card(entropy: Callable[[int], bytes]) -> dict[str, bytes]:
         "card/atr-contactless": ATR_CONTACTLESS,
         "card/cplc": bytes(cplc),
         own + ORDER: bytes((model.FACTORY_KVN,)),
-        own + f"key/{model.FACTORY_KVN:02x}": set_record(FACTORY_KEY, FACTORY_KEY, FACTORY_KEY),
+        own + f"key/{model.FACTORY_KVN:02x}": factory_set,
         own + f"data/{model.Tag.CIN:x}": cplc.ic_serial + cplc.ic_batch,
     }
-    for order, entry in enumerate(_registry(), start=1):
+    for order, entry in enumerate(entries, start=1):
         memory[entry_key(entry.aid)] = entry.with_(order=order).to_bytes()
     return memory
 
 
-def _cplc(entropy: Callable[[int], bytes]) -> Cplc:
+def production(entropy: Callable[[int], bytes]) -> Cplc:
     """Production data of an invented maker (fabricator 0000); serial and batch are random."""
     made = datetime.date(2026, 1, 5)
     return Cplc(
@@ -75,7 +79,17 @@ def _cplc(entropy: Callable[[int], bytes]) -> Cplc:
 
 
 def _registry() -> list[RegistryEntry]:
-    issuer = RegistryEntry(
+    return [
+        issuer(),
+        package(model.SSD_PACKAGE, model.SSD_MODULE, "security-domain"),
+        package(piv.PACKAGE_AID, piv.MODULE_AID, "piv"),
+        package(entry_badge.PACKAGE_AID, entry_badge.MODULE_AID, "entry-badge"),
+    ]
+
+
+def issuer(more: int = 0) -> RegistryEntry:
+    """The issuer's domain of a new card; ``more`` are privileges beyond the usual ones."""
+    return RegistryEntry(
         aid=model.AID,
         kind=Kind.ISSUER_DOMAIN,
         life_cycle=LifeCycle.CARD_OP_READY,
@@ -88,18 +102,13 @@ def _registry() -> list[RegistryEntry]:
         | Privilege.AUTHORIZED_MANAGEMENT
         | Privilege.GLOBAL_DELETE
         | Privilege.GLOBAL_LOCK
-        | Privilege.GLOBAL_REGISTRY,
+        | Privilege.GLOBAL_REGISTRY
+        | more,
         model="issuer-domain",
     )
-    return [
-        issuer,
-        _package(model.SSD_PACKAGE, model.SSD_MODULE, "security-domain"),
-        _package(piv.PACKAGE_AID, piv.MODULE_AID, "piv"),
-        _package(entry_badge.PACKAGE_AID, entry_badge.MODULE_AID, "entry-badge"),
-    ]
 
 
-def _package(aid: bytes, module: bytes, name: str) -> RegistryEntry:
+def package(aid: bytes, module: bytes, name: str) -> RegistryEntry:
     return RegistryEntry(
         aid=aid,
         kind=Kind.PACKAGE,

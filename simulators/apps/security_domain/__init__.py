@@ -16,7 +16,7 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
 from ...card.registry import Kind, LifeCycle
-from . import access, channel, data, delete, install, life_cycle, load, status
+from . import access, channel, data, delete, install, life_cycle, load, protocols, status
 from .keys import put_key
 
 __all__ = ["SecurityDomain"]
@@ -56,6 +56,12 @@ class SecurityDomain(Application):
 
     model: ClassVar[str] = "security-domain"
     _messaging: ClassVar[SecureMessaging] = channel.Scp03Messaging()
+
+    def install(self, ctx: Context, parameters: bytes) -> None:
+        """``C9`` of a supplementary domain: the protocols that it offers (facts §B2). ``82`` and ``87``, from
+        whom and to whom it gives and takes applications, are accepted: this card lets it do both."""
+        if isinstance(ctx, DomainContext) and (chosen := protocols.choice(ctx, parameters)):
+            ctx.nv.put(protocols.OFFERED, chosen)
 
     def select(self, ctx: Context, command: Command) -> Response:
         proprietary = Tlv.build(Tag.FCI_PROPRIETARY, (Tlv(Tag.MAX_COMMAND_DATA, bytes((MAX_DATA,))),))

@@ -6,7 +6,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ....apdu.command import Command, Response
 from ....apdu.tlv import Tlv
-from ....applets.security_domain.model import Tag, card_data
+from ....applets.security_domain.model import Tag
 from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege
@@ -17,6 +17,7 @@ from .install import BLOCK_NUMBER, check_target
 from .key_groupings import read_keys
 from .keys import checked_key, store_keys
 from .keystore import KeyStore
+from .protocols import capabilities, recognition
 from .rights import COUNTER
 
 __all__ = ["get_data", "personalize", "store_data"]
@@ -27,8 +28,6 @@ BLOCKS = "store-data"
 STORED = (Tag.IIN, Tag.CIN)
 MAX_STORED = 0x7F
 DGI_TEMPLATE = 0x0070
-# Card capabilities (GPC 2.3.1 §H.4): SCP03 with i = 70 and AES of all sizes; privileges of applications.
-CAPABILITIES = bytes.fromhex("A00980010381017082010782031E0600")
 
 
 def get_data(ctx: DomainContext, command: Command) -> Response:
@@ -48,9 +47,9 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
         case Tag.IIN | Tag.CIN:
             return ctx.nv.get(f"data/{tag:x}")
         case Tag.CARD_DATA:
-            return Tlv.parse(card_data()).value
+            return recognition(ctx)
         case Tag.CAPABILITIES:
-            return CAPABILITIES
+            return capabilities(ctx)
         case Tag.KEY_INFORMATION:
             return store.information() if ctx.policy.key_information else b""
         case Tag.SEQUENCE_COUNTER:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry
 
-__all__ = ["check", "give_back", "holder", "parse", "take_over"]
+__all__ = [
+    "DAP",
+    "DELEGATED",
+    "FOR_APPLICATIONS",
+    "FOR_DOMAINS",
+    "MANDATED",
+    "check",
+    "give_back",
+    "holder",
+    "parse",
+    "take_over",
+]
 
 OF_DOMAINS = (
     Privilege.DAP_VERIFICATION
@@ -21,15 +32,22 @@ OF_DOMAINS = (
     | Privilege.RECEIPT_GENERATION
     | Privilege.CIPHERED_LOAD_FILE
 )
+FOR_APPLICATIONS = Privilege.CARD_RESET | Privilege.CVM_MANAGEMENT
+FOR_DOMAINS = (
+    OF_DOMAINS & ~Privilege.CIPHERED_LOAD_FILE
+    | FOR_APPLICATIONS
+    | Privilege.CARD_LOCK
+    | Privilege.CARD_TERMINATE
+    | Privilege.GLOBAL_DELETE
+    | Privilege.GLOBAL_LOCK
+    | Privilege.GLOBAL_REGISTRY
+)
+"""What this card knows. The others need ciphered load files, services among applications or a terminal of
+payment; an application uses only what the OPEN does for it."""
 DAP = Privilege.DAP_VERIFICATION & ~Privilege.SECURITY_DOMAIN
 MANDATED = Privilege.MANDATED_DAP & ~Privilege.DAP_VERIFICATION
 DELEGATED = Privilege.DELEGATED_MANAGEMENT & ~Privilege.SECURITY_DOMAIN
-LENT = (
-    Privilege.CARD_RESET
-    | Privilege.TOKEN_VERIFICATION
-    | Privilege.RECEIPT_GENERATION
-    | Privilege.FINAL_APPLICATION
-)
+LENT = Privilege.CARD_RESET | Privilege.TOKEN_VERIFICATION | Privilege.RECEIPT_GENERATION
 """One holder on the card at most; the issuer's domain makes way."""
 SINGLE = LENT | MANDATED
 BORROWED = "lent"
@@ -54,9 +72,8 @@ def check(ctx: DomainContext, entry: RegistryEntry) -> None:
     can have together, 6985 for one that another application holds."""
     privileges = entry.privileges
     domain = bool(privileges & Privilege.SECURITY_DOMAIN)
-    if domain != entry.kind.is_domain or (
-        privileges & OF_DOMAINS & ~Privilege.SECURITY_DOMAIN and not domain
-    ):
+    known = FOR_DOMAINS if domain else FOR_APPLICATIONS
+    if domain != entry.kind.is_domain or privileges & ~known:
         raise CardStatus(0x6A80)
     if privileges & MANDATED and not privileges & DAP:
         raise CardStatus(0x6A80)

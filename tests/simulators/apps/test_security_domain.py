@@ -63,7 +63,10 @@ def test_information_before_any_channel(transmit: Transmit) -> None:
     assert transmit(bytes.fromhex("80CA006600")).hex().upper() == (
         "6631732F06072A864886FC6B01600C060A2A864886FC6B02020301630906072A864886FC6B03640B06092A864886FC6B0403709000"
     )
-    assert transmit(bytes.fromhex("80CA006700"))[:2].hex() == "6710"
+    assert transmit(bytes.fromhex("80CA006700")).hex().upper() == (
+        "672FA0098001038101708201078103FFFC808203060000"
+        "8304010203048502FF038602FC038702FF0388060001020305079000"
+    )
     assert (
         transmit(bytes.fromhex("80CA00E000")).hex().upper() == "E012C00401FF8810C00402FF8810C00403FF88109000"
     )
