@@ -160,13 +160,12 @@ def personalize(ctx: Context, command: Command) -> Response:
     if groupings is None:
         return Response()
     _store_keys(ctx, groupings)
-    if ctx.life_cycle == LifeCycle.SELECTABLE:
-        ctx.set_life_cycle(LifeCycle.PERSONALIZED)
     return Response()
 
 
 def _store_keys(ctx: DomainContext, groupings: list[tuple[int, bytes]]) -> None:
-    """Keys of one version, new ones; an error leaves none of them."""
+    """Keys of one version, new ones, and with the first the domain is personalised; an error or a tear leaves
+    none of it."""
     try:
         found = read_keys(groupings, ctx.decrypt)
         keys = [checked_key(key) for key, _ in found]
@@ -174,4 +173,5 @@ def _store_keys(ctx: DomainContext, groupings: list[tuple[int, bytes]]) -> None:
         raise CardStatus(0x6A80) from None
     if len({key.version for key in keys}) != 1:
         raise CardStatus(0x6A80)
-    store_keys(ctx, keys, [kcv for _, kcv in found])
+    personalised = LifeCycle.PERSONALIZED if ctx.life_cycle == LifeCycle.SELECTABLE else None
+    store_keys(ctx, keys, [kcv for _, kcv in found], life_cycle=personalised)

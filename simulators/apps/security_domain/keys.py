@@ -148,9 +148,15 @@ def _curve(parameters: bytes) -> ec.EllipticCurve:
 
 
 def store_keys(
-    ctx: DomainContext, keys: Sequence[CardKey], sent: Sequence[bytes], replaced: int = 0
+    ctx: DomainContext,
+    keys: Sequence[CardKey],
+    sent: Sequence[bytes],
+    replaced: int = 0,
+    *,
+    life_cycle: int | None = None,
 ) -> bytes:
-    """Compare the check values and write the keys; returns the check values of those that have one.
+    """Compare the check values and write the keys, and ``life_cycle`` with them, all or nothing; returns the
+    check values of those that have one.
 
     Raises CardStatus 6982 for a wrong one (§11.11.4), 6A80 for a version that is none, and for keys of a set
     that do not come together.
@@ -170,7 +176,7 @@ def store_keys(
         if kcv and not hmac.compare_digest(kcv, true):
             raise CardStatus(0x6982)
         check_values.append(true)
-    KeyStore(ctx).put(keys, replaced)
+    KeyStore(ctx).put(keys, replaced, life_cycle=life_cycle)
     return b"".join(check_values)
 
 

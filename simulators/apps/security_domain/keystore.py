@@ -206,8 +206,9 @@ class KeyStore:
             raise CardStatus(0x6A88)
         return found
 
-    def put(self, keys: Sequence[CardKey], replaced: int = 0) -> None:
-        """Keys of one version in, those of the same identifiers and version ``replaced`` out, all or nothing.
+    def put(self, keys: Sequence[CardKey], replaced: int = 0, *, life_cycle: int | None = None) -> None:
+        """Keys of one version in, those of the same identifiers and version ``replaced`` out, and the domain's
+        new ``life_cycle``, all or nothing.
 
         Raises CardStatus 6A88 when there is nothing to replace, 6A80 when a key is there already, 6A84 when
         there is no room for more.
@@ -222,12 +223,16 @@ class KeyStore:
             raise CardStatus(0x6A84)
         if self._ctx.policy.put_key_torn_set and all(key.of_set for key in keys):
             self._put_piecemeal(keys, kept, replaced)
+            if life_cycle is not None:
+                self._ctx.set_life_cycle(life_cycle)
             return
         with self._ctx.transaction():
             self._nv.put(f"key/{version:02x}", key_record([*kept, *keys]))
             if replaced not in (0, version):
                 self._drop(replaced, kids)
             self._put_order(version, first=keys[0].of_set)
+            if life_cycle is not None:
+                self._ctx.set_life_cycle(life_cycle)
 
     def _put_piecemeal(self, keys: Sequence[CardKey], kept: list[CardKey], replaced: int) -> None:
         """The quirk ``put_key_torn_set``: one key after the other, the old ones standing in for the rest."""
