@@ -230,6 +230,11 @@ class KeyRing(Protocol):
         """SCP03 session keys (GPC 2.3.1 Amd D §6.2.1), derived inside the ring."""
         ...
 
+    def card_challenge(self, enc: KeyRef, *, sequence: int, aid: bytes, length: int) -> bytes:
+        """The SCP03 card challenge of i bit 10 for this counter and the AID of the security domain, 8 bytes,
+        in S16 mode 16 (GPC 2.3.1 Amd D §6.2.2.1)."""
+        ...
+
     def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
         """SCP02 session keys for ENC, C-MAC and R-MAC from the 2-byte counter (GPC 2.3.1 §E.4.1)."""
         ...

@@ -4,12 +4,13 @@ One INITIALIZE UPDATE asks the card; byte 11 of its answer names the protocol. S
 there; SCP01 is recognised and refused. SCP11 has another opening, in ``apdu.scp11``, and gives a
 :class:`HostChannel` too.
 
-A pseudo-random card challenge (SCP03 i bit 10) can be foretold only with K-ENC, which stays in the key ring:
-the card cryptogram proves the card in any case.
+The card cryptogram proves K-MAC in SCP03 and K-ENC in SCP02. A pseudo-random card challenge, where the card
+has one, is made with the other of the two: it shows a set that a torn PUT KEY has left mixed.
 """
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Collection
 from typing import Final, Literal, Protocol
@@ -86,6 +87,14 @@ class Handshake(Protocol):
         """Whether the card used this key set: compares its cryptogram on the host and sends nothing."""
         ...
 
+    def foretold(self, ring: KeyRing, keys: KeySet, aid: bytes) -> bool:
+        """Whether the card's challenge is the pseudo-random one of this key set for the selected ``aid``.
+
+        A challenge that is not foretold is no proof against the card: it may be random, or made with another
+        AID. One that another known set foretells shows a mixed set. Sends nothing.
+        """
+        ...
+
     def authenticate(self, ring: KeyRing, keys: KeySet, level: int) -> HostChannel:
         """Send EXTERNAL AUTHENTICATE, once, and only to a card that proved itself.
 
@@ -119,6 +128,15 @@ class Scp03Handshake:
     def matches(self, ring: KeyRing, keys: KeySet) -> bool:
         """As :meth:`Handshake.matches`; a set of DES keys never matches."""
         return _is_aes(keys) and self._handshake.matches(scp03.ring_session(ring, keys.enc, keys.mac))
+
+    def foretold(self, ring: KeyRing, keys: KeySet, aid: bytes) -> bool:
+        """As :meth:`Handshake.foretold`; never where the card's challenges are random (i bit 10)."""
+        answer = self._handshake.answer
+        if answer.sequence is None or not _is_aes(keys):
+            return False
+        length = len(answer.challenge)
+        expected = ring.card_challenge(keys.enc, sequence=answer.sequence, aid=aid, length=length)
+        return hmac.compare_digest(answer.challenge, expected)
 
     def authenticate(self, ring: KeyRing, keys: KeySet, level: int) -> HostChannel:
         """As :meth:`Handshake.authenticate`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ...apdu.errors import InputError
 from ...apdu.ports import ChannelDek, KeyRef, SessionKeys
-from ...apdu.scp03.crypto import S_ENC, S_MAC, S_RMAC, derivation_inputs
+from ...apdu.scp03.crypto import CARD_CHALLENGE, S_ENC, S_MAC, S_RMAC, derivation_inputs
 from ...apdu.secret import Secret
 from .kdf import digits_from
 from .keys import BLOCK, MemoryKey, StaticKey, check_value, filled
@@ -33,6 +33,7 @@ _AES_BLOCK = BLOCK["aes"]
 _PIN_BYTES = 8
 _SEQUENCE_BYTES = 2
 _SCP02_BYTES = 16
+_SCP03_SEQUENCE_BYTES = 3
 
 # Derivation constants of SCP02 session keys (GPC 2.3.1 §E.4.1).
 _C_MAC, _R_MAC, _DEK, _ENC = b"\x01\x01", b"\x01\x02", b"\x01\x81", b"\x01\x82"
@@ -89,6 +90,13 @@ class ComputingRing(ABC):
                 mac=_scp03(mac_key, S_MAC, context),
                 rmac=_scp03(mac_key, S_RMAC, context),
             )
+
+    def card_challenge(self, enc: KeyRef, *, sequence: int, aid: bytes, length: int) -> bytes:
+        """The pseudo-random card challenge of SCP03, computed under K-ENC."""
+        context = sequence.to_bytes(_SCP03_SEQUENCE_BYTES, "big") + aid
+        with self._key(enc, "enc") as key:
+            (message,) = derivation_inputs(CARD_CHALLENGE, length, context)
+            return key.cmac(message)[:length]
 
     def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
         """SCP02 session keys, 16 bytes each."""

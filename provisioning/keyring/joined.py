@@ -57,6 +57,9 @@ class JoinedKeyRing:
         ring = self._both(enc, mac)
         return ring.session(enc, mac, host_challenge=host_challenge, card_challenge=card_challenge)
 
+    def card_challenge(self, enc: KeyRef, *, sequence: int, aid: bytes, length: int) -> bytes:
+        return self._of(enc).card_challenge(enc, sequence=sequence, aid=aid, length=length)
+
     def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
         return self._both(enc, mac).scp02_session(enc, mac, sequence=sequence)
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tegata.apdu import InputError, Secret
-from tegata.apdu.ports import ChannelDek, KeyRef, KeyRing, open_keyring
+from tegata.apdu import InputError, Response, Secret
+from tegata.apdu.ports import ChannelDek, KeyRef, KeyRing, KeySet, open_keyring
+from tegata.apdu.scp import initialize_update
 from tegata.provisioning.keyring import FileKeyRing, JoinedKeyRing, StaticKeyRing
 
 GP = "404142434445464748494A4B4C4D4E4F"
@@ -142,3 +143,30 @@ def test_every_ring_knows_what_everybody_knows(tmp_path: Path, passphrase: Secre
     with pytest.raises(InputError) as caught:
         refs(ring, "gp-default", "kdf3")
     assert caught.value.code == "keyring.master"
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_card_challenge_of_a_recorded_session(tmp_path: Path, joined: bool) -> None:
+    """A real card (kaoh's scp03Test.c), through the handshake that compares it: a set whose ENC is another's
+    foretells nothing, whatever its MAC proves."""
+    text = "".join(f'{usage} = "{value}"\n' for usage, value in
+                   (("enc", "F995D0A069335C7DF42E590317FFEA6D"), ("mac", "58563362EC5A4541ABCD32B34B1EAE7D"),
+                    ("dek", "0A02A6D687406DCFA09DC70B3EDB7E38")))  # fmt: skip
+    given = StaticKeyRing.from_file(key_file(tmp_path, text, "card.toml"))
+    ring: KeyRing = given
+    if joined:
+        desk = FileKeyRing.create(tmp_path / "ring.json", Secret(b"correct horse battery"), name="desk")
+        ring = JoinedKeyRing(desk, given)
+    answer = bytes.fromhex("00000000000000000000300370C40932A6FEFEAEB2E127185170F45FCA000015")
+    challenge = bytes.fromhex("B2BDE1A2DC66BD56")
+    handshake = initialize_update(lambda _: Response(answer), host_challenge=challenge)
+    enc, mac, dek = refs(ring, "card")
+    keys = KeySet(0x30, enc, mac, dek)
+    aid = bytes.fromhex("A000000151000000")
+    assert handshake.matches(ring, keys)
+    assert handshake.foretold(ring, keys, aid)
+    assert not handshake.foretold(ring, keys, aid[:-1])
+    other = StaticKeyRing.from_file(key_file(tmp_path, text.replace("F995", "F996"), "mixed.toml"))
+    mixed = KeySet(0x30, *refs(other, "mixed"))
+    assert handshake.matches(other, mixed)
+    assert not handshake.foretold(other, mixed, aid)

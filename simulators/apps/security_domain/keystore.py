@@ -207,8 +207,8 @@ class KeyStore:
         return found
 
     def put(self, keys: Sequence[CardKey], replaced: int = 0, *, life_cycle: int | None = None) -> None:
-        """Keys of one version in, those of the same identifiers and version ``replaced`` out, and the domain's
-        new ``life_cycle``, all or nothing.
+        """Keys of one version in, those of the same identifiers and version ``replaced`` out, and with them
+        the domain's new ``life_cycle``, all or nothing.
 
         Raises CardStatus 6A88 when there is nothing to replace, 6A80 when a key is there already, 6A84 when
         there is no room for more.
