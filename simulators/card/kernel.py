@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...apdu.command import Command, Response
@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 INS_SELECT, INS_MANAGE_CHANNEL, INS_GET_RESPONSE = 0xA4, 0x70, 0xC0
 CHAINING = 0x10
 MAX_CHAINED = 65535
+SEGMENTED, MORE_SEGMENTS = (0xE6, 0xD8), 0x80
+"""INSTALL and PUT KEY; for LOAD and STORE DATA the bit means the last block."""
+FACTORY_VERSION = 0xFF
+"""As P1 of PUT KEY, the version that is replaced."""
 OUT_OF_USE = (LifeCycle.CARD_LOCKED, LifeCycle.CARD_TERMINATED)
 
 
@@ -50,10 +54,11 @@ class Channel:
     target: bytes | None = None
     chain: tuple[bytes, bytes] | None = None
     pending: bytes = b""
+    segments: tuple[int, int, bytes] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
     def copy(self) -> Channel:
-        return Channel(self.selected, self.secure, self.target, self.chain, self.pending, dict(self.memory))
+        return replace(self, memory=dict(self.memory))
 
 
 @dataclass(slots=True)
@@ -292,6 +297,10 @@ class Machine:
         messaging = load_model(owner.model).secure_messaging() if owner else None
         if owner is None or messaging is None:
             raise CardStatus(0x6882)
+        whole = self._unsegmented(channel, command)
+        if whole is None:
+            return Response()
+        command = whole
         ctx = DomainContext(self, owner, number)
         plain = messaging.unwrap(ctx, command)
         self.command_level = messaging.level(ctx)
@@ -303,6 +312,19 @@ class Machine:
         if channel.secure is None or channel.secure[0] != owner.aid:
             return response
         return messaging.wrap(ctx, response)
+
+    def _unsegmented(self, channel: Channel, command: Command) -> Command | None:
+        """Chaining of GlobalPlatform: pieces of one secured command, all but the last with bit 8 of P1. Only
+        the last carries the C-MAC, over the whole with its P1 (GPC 2.3.1 §11.1.5.1; facts §4.4)."""
+        kind = (command.ins, command.p2)
+        begun, channel.segments = channel.segments, None
+        data = (begun[2] if begun and begun[:2] == kind else b"") + command.data
+        if len(data) > MAX_CHAINED:
+            raise CardStatus(0x6700)
+        if command.ins in SEGMENTED and command.p1 & MORE_SEGMENTS and command.p1 != FACTORY_VERSION:
+            channel.segments = (*kind, data)
+            return None
+        return command.with_(data=data, extended=command.extended or len(data) > 0xFF)
 
     def _process(self, number: int, channel: Channel, command: Command) -> Response:
         if command.cla & 0x80 == 0:
