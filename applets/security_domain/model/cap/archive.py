@@ -12,13 +12,14 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .....apdu.regular_files import read_regular
 from .fields import CapError, Fields, Version
 from .header import Header, Package
 from .linking import Applet
 from .load_file import LoadFile
-from .stream import CUSTOM_TAGS, FILE_NAMES, LOAD_ORDER, Component, Kind, is_wide
+from .stream import CUSTOM_TAGS, FILE_NAMES, LOAD_ORDER, Component, Kind
 
 __all__ = ["MAX_CAP_FILE", "Cap", "read_cap"]
 
@@ -131,17 +132,16 @@ def _read_archive(archive: zipfile.ZipFile) -> Cap:
     folders = {match["folder"] or "" for match in files.values()}
     if len(folders) > 1:
         raise CapError(f"the archive holds several packages: {', '.join(sorted(folders))}")
-    contents: dict[str, bytes] = {}
+    contents: dict[str, _File] = {}
     budget = MAX_CAP_FILE
     for info, match in files.items():
         data = _read_entry(archive, info, budget)
         budget -= len(data)
-        name = match["name"].lower()
-        if name in contents:
-            raise CapError(f"the file {info.filename} stands twice, or as .cap and .capx", match["name"])
-        contents[name] = data
-    endings = {match["name"].lower(): match["ending"].lower() for match in files.values()}
-    return Cap(LoadFile.of(_components(contents, endings)), next(iter(folders)))
+        name = match["name"]
+        if name.lower() in contents:
+            raise CapError(f"the file {info.filename} stands twice, or as .cap and .capx", name)
+        contents[name.lower()] = _File(name, match["ending"].lower(), data)
+    return Cap(LoadFile.of(_components(contents)), next(iter(folders)))
 
 
 def _component_files(entries: list[zipfile.ZipInfo]) -> dict[zipfile.ZipInfo, re.Match[str]]:
@@ -169,34 +169,41 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: int) ->
     return data
 
 
-def _components(contents: dict[str, bytes], endings: dict[str, str]) -> list[Component]:
-    header_name = FILE_NAMES[Kind.HEADER].lower()
-    if header_name not in contents:
+def _components(contents: dict[str, _File]) -> list[Component]:
+    header = contents.get(FILE_NAMES[Kind.HEADER].lower())
+    if header is None:
         raise CapError("it is missing", FILE_NAMES[Kind.HEADER])
-    extended = Header.parse(_component(header_name, contents[header_name], extended=False)).extended
-    found = {}
-    for name, data in contents.items():
-        component = _component(name, data, extended=extended)
+    extended = Header.parse(header.component(extended=False)).extended
+    found: dict[int, Component] = {}
+    for file in contents.values():
+        component = file.component(extended=extended)
         if component.tag in found:
-            raise CapError(f"two files hold it ({name} is one)", component.name)
+            raise CapError(f"two files hold it ({file.name} is one)", component.name)
         # StaticResources.cap is also met; everywhere else the ending tells the width of the size.
-        wide = is_wide(component.tag, extended=extended)
-        if component.tag != Kind.STATIC_RESOURCES and wide != (endings[name] == "capx"):
-            raise CapError(f"its file ends in .{endings[name]}", component.name)
+        if component.tag != Kind.STATIC_RESOURCES and component.wide != (file.ending == "capx"):
+            raise CapError(f"its file ends in .{file.ending}", component.name)
         found[component.tag] = component
     standard = [found[kind] for kind in LOAD_ORDER if kind in found]
     return standard + [found[tag] for tag in sorted(found) if tag in CUSTOM_TAGS]
 
 
-def _component(name: str, data: bytes, *, extended: bool) -> Component:
-    """The component in a file of that name, and nothing else."""
-    kind = BY_FILE_NAME.get(name)
-    title = FILE_NAMES[kind] if kind else name
-    if not data:
-        raise CapError("the file is empty", title)
-    if (kind is not None and data[0] != kind) or (kind is None and data[0] not in CUSTOM_TAGS):
-        raise CapError(f"its file begins with tag {data[0]:02X}", title, 0)
-    fields = Fields(title, data)
-    component = Component.read(fields, extended=extended)
-    fields.end()
-    return component
+class _File(NamedTuple):
+    """A file of the archive that should be a component."""
+
+    name: str
+    ending: str
+    data: bytes
+
+    def component(self, *, extended: bool) -> Component:
+        """The component in it, and nothing else."""
+        kind = BY_FILE_NAME.get(self.name.lower())
+        title = kind.file_name if kind else self.name
+        if not self.data:
+            raise CapError("the file is empty", title)
+        tag = self.data[0]
+        if (kind is not None and tag != kind) or (kind is None and tag not in CUSTOM_TAGS):
+            raise CapError(f"its file begins with tag {tag:02X}", title, 0)
+        fields = Fields(title, self.data)
+        component = Component.read(fields, extended=extended)
+        fields.end()
+        return component

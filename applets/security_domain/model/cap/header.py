@@ -106,6 +106,9 @@ class StaticSizes:
     arrays: int
     array_bytes: int
 
+    def __str__(self) -> str:
+        return f"{self.image} bytes of static fields, {self.arrays} arrays with {self.array_bytes} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class CustomComponent:

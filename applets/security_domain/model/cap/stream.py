@@ -10,7 +10,7 @@ from .fields import CapError, Fields
 
 __all__ = ["CUSTOM_TAGS", "LOAD_ORDER", "Component", "Kind", "check_order", "is_wide", "split"]
 
-EXTENDED_FLAG, FLAGS_OFFSET = 0x08, 9
+EXTENDED_FLAG, FORMAT_OFFSET, FLAGS_OFFSET = 0x08, 7, 9
 CUSTOM_TAGS = range(128, 256)
 
 
@@ -141,7 +141,8 @@ def split(raw: bytes) -> tuple[Component, ...]:
     """
     if raw[:1] != bytes((Kind.HEADER,)):
         raise CapError("a load file begins with a Header component (tag 01)", offset=0)
-    extended = len(raw) > FLAGS_OFFSET and bool(raw[FLAGS_OFFSET] & EXTENDED_FLAG)
+    since_2_3 = raw[FORMAT_OFFSET + 1 : FORMAT_OFFSET - 1 : -1] >= b"\x02\x03"
+    extended = since_2_3 and len(raw) > FLAGS_OFFSET and bool(raw[FLAGS_OFFSET] & EXTENDED_FLAG)
     components = tuple(_components(Fields("", raw), extended))
     check_order(components)
     return components

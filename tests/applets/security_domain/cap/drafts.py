@@ -28,7 +28,10 @@ EXTENDED = CapDraft(
     applets=APPLETS,
     format=V23,
     extended=True,
-    packages=(Package(AID + b"\x07", Version(1, 1), "jp/example/one"), Package(OTHER, Version(2, 0), "two")),
+    packages=(
+        Package(AID + b"\x07", Version(1, 1), "jp/example/one"),
+        Package(AID + b"\x08", Version(2, 0), "two"),
+    ),
     exported=True,
     values=b"\x09",
     arrays=(b"xyz",),
