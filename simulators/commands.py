@@ -10,6 +10,7 @@ from ..apdu.errors import InputError, language
 from ..reader_bridge.frames.vpcd import PORT
 from ..reader_bridge.share.vpcd import Report, parse_address
 from . import personas, presets
+from .cap_command import cap
 from .pki_commands import pki
 from .run import card_reader, run_with_card, serve_vpcd
 
@@ -159,4 +160,5 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
         serve_vpcd(reader, host, port, say)
 
 
+sim.add_command(cap)
 sim.add_command(pki)

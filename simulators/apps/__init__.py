@@ -8,7 +8,7 @@ from importlib import import_module
 
 from ..card.application import Application
 
-__all__ = ["MODELS", "load", "package_models"]
+__all__ = ["MODELS", "load", "package_models", "packages"]
 
 MODELS = {
     "issuer-domain": "security_domain:SecurityDomain",
@@ -34,23 +34,27 @@ PACKAGE_VERSION = b"\x01\x00"
 
 
 @cache
-def package_models(aid: bytes, version: bytes) -> Mapping[bytes, str]:
-    """Module AIDs of a package that has a model here, and the models' names; nothing for any other package.
-
-    ``version`` is major and minor. Such a package comes alive when it is loaded.
-    """
+def packages() -> Mapping[bytes, Mapping[bytes, str]]:
+    """Packages that have models here, by AID: the AIDs of their modules, and the models' names."""
     from ...applets.entry_badge import model as entry_badge
     from ...applets.piv import model as piv
     from ...applets.security_domain import model as domain
     from . import global_pin
 
-    known = {
+    return {
         domain.SSD_PACKAGE: {domain.SSD_MODULE: "security-domain"},
         global_pin.PACKAGE_AID: {global_pin.MODULE_AID: "global-pin"},
         piv.PACKAGE_AID: {piv.MODULE_AID: "piv"},
         entry_badge.PACKAGE_AID: {entry_badge.MODULE_AID: "entry-badge"},
     }
-    return known.get(aid, {}) if version == PACKAGE_VERSION else {}
+
+
+def package_models(aid: bytes, version: bytes) -> Mapping[bytes, str]:
+    """Module AIDs of a package that has a model here, and the models' names; nothing for any other package.
+
+    ``version`` is major and minor. Such a package comes alive when it is loaded.
+    """
+    return packages().get(aid, {}) if version == PACKAGE_VERSION else {}
 
 
 @cache
