@@ -9,6 +9,7 @@ Triple DES is old, and the protocol deprecated: a card that offers SCP03 is bett
 
 from ..secure_messaging import SecureMessagingError
 from .crypto import (
+    KEY_LENGTH,
     StaticKeys,
     decrypt_data,
     derive,
@@ -27,7 +28,7 @@ from .handshake import (
     initialize_update_command,
 )
 from .host import Scp02Handshake, Scp02Host, open_implicitly
-from .options import DEFAULT_I, Options, level_allowed
+from .options import DEFAULT_I, DOCUMENTED, Options, level_allowed
 from .session import (
     LEVELS,
     Scp02State,
@@ -41,6 +42,8 @@ from .session import (
 
 __all__ = [
     "DEFAULT_I",
+    "DOCUMENTED",
+    "KEY_LENGTH",
     "LEVELS",
     "InitializeUpdate",
     "Opening",

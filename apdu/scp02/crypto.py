@@ -18,6 +18,7 @@ from ..secret import Secret
 from ..secure_messaging import pad
 
 __all__ = [
+    "KEY_LENGTH",
     "StaticKeys",
     "decrypt_data",
     "derive",

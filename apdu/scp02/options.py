@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..secure_messaging import R_MAC
 
-__all__ = ["DEFAULT_I", "LEVELS", "Options", "level_allowed"]
+__all__ = ["DEFAULT_I", "DOCUMENTED", "LEVELS", "Options", "level_allowed"]
 
 THREE_KEYS, UNMODIFIED, EXPLICIT, AID_ICV = 0x01, 0x02, 0x04, 0x08
 ICV_ENCRYPTION, R_MAC_SUPPORT, PSEUDO_RANDOM = 0x10, 0x20, 0x40

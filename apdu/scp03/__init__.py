@@ -23,7 +23,10 @@ from .handshake import (
 )
 from .host import Handshake, Scp03Host, SessionProvider, ring_session, static_session
 from .session import (
+    I_PSEUDO_RANDOM,
+    I_S16,
     LEVELS,
+    VARIANTS,
     Scp03State,
     answered,
     level_allowed,
@@ -34,7 +37,10 @@ from .session import (
 )
 
 __all__ = [
+    "I_PSEUDO_RANDOM",
+    "I_S16",
     "LEVELS",
+    "VARIANTS",
     "Handshake",
     "InitializeUpdate",
     "Opening",

@@ -32,7 +32,10 @@ from ..secure_messaging import (
 from .crypto import BLOCK, SessionCiphers
 
 __all__ = [
+    "I_PSEUDO_RANDOM",
+    "I_S16",
     "LEVELS",
+    "VARIANTS",
     "Scp03State",
     "answered",
     "level_allowed",
@@ -47,6 +50,7 @@ LEVELS = (0x00, 0x01, 0x03, 0x11, 0x13, 0x33)
 
 # Bits of the "i" parameter (Amd D table 5-1; S16 from version 1.2).
 I_S16, I_PSEUDO_RANDOM, I_R_MAC, I_R_ENC = 0x01, 0x10, 0x20, 0x40
+VARIANTS = frozenset(i | mode for i in (0x00, 0x10, 0x20, 0x30, 0x60, 0x70) for mode in (0x00, I_S16))
 
 INS_BEGIN_R_MAC_SESSION, INS_END_R_MAC_SESSION = 0x7A, 0x78
 

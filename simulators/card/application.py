@@ -73,6 +73,10 @@ class SecureMessaging:
     implementation (``simulators.apps.security_domain``) is stateless like every application.
     """
 
+    def covers(self, ctx: DomainContext, command: Command) -> bool:
+        """Whether ``command`` goes through the channel, or would open one."""
+        return False
+
     def unwrap(self, ctx: DomainContext, command: Command) -> Command:
         """The plain command; raises CardStatus and ends the channel when its MAC is wrong."""
         raise CardStatus(0x6882)

@@ -290,18 +290,20 @@ class Machine:
         return command.with_(data=data, extended=extended)
 
     def _secured(self, number: int, channel: Channel, command: Command) -> Response:
-        """Unwrap, process, wrap: a command with secure messaging goes through the channel's domain."""
-        if not (command.cla & 0x0C and channel.secure and command.cla & 0x60 == 0):
+        """Unwrap, process, wrap: what a channel covers goes through the domain that owns it."""
+        # Without a channel the selected domain may open one by the C-MAC of a command.
+        owner = self._find(channel.secure[0] if channel.secure else channel.selected)
+        messaging = load_model(owner.model).secure_messaging() if owner and owner.kind.is_domain else None
+        if owner is None or messaging is None or command.cla & 0x60:
             return self._process(number, channel, command)
-        owner = self._find(channel.secure[0])
-        messaging = load_model(owner.model).secure_messaging() if owner else None
-        if owner is None or messaging is None:
-            raise CardStatus(0x6882)
-        whole = self._unsegmented(channel, command)
-        if whole is None:
-            return Response()
-        command = whole
         ctx = DomainContext(self, owner, number)
+        if not messaging.covers(ctx, command):
+            return self._process(number, channel, command)
+        if channel.secure and command.cla & 0x0C:
+            whole = self._unsegmented(channel, command)
+            if whole is None:
+                return Response()
+            command = whole
         plain = messaging.unwrap(ctx, command)
         self.command_level = messaging.level(ctx)
         try:

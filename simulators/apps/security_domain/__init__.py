@@ -1,9 +1,9 @@
 """The simulated security domain: issuer's and supplementary (GPC 2.3.1 §7, §11; Amendment D 1.1.1).
 
-``channel`` opens a channel and carries it; ``keystore`` and ``keys`` have the keys. ``rights`` says who may
-change content, ``privileges`` what an application may be; ``load``, ``install``, ``delete`` change it,
-``status`` lists it, ``life_cycle`` moves states. ``data`` reads and stores objects and hands STORE DATA to a
-target of personalisation.
+``opening`` opens a channel and ``messaging`` carries it, ``r_mac`` begins and ends its R-MAC sessions;
+``keystore`` and ``keys`` have the keys. ``rights`` says who may change content, ``privileges`` what an
+application may be; ``load``, ``install``, ``delete`` change it, ``status`` lists it, ``life_cycle`` moves
+states. ``data`` reads and stores objects and hands STORE DATA to a target of personalisation.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
 from ...card.registry import Kind, LifeCycle
-from . import access, channel, data, delete, install, life_cycle, load, protocols, status
+from . import access, data, delete, install, life_cycle, load, opening, protocols, r_mac, status
 from .keys import put_key
+from .messaging import Messaging
 
 __all__ = ["SecurityDomain"]
 
@@ -38,8 +39,10 @@ IN_USE_ANYWAY: dict[int, tuple[int, ...]] = {
 Handler = Callable[[DomainContext, Command], Response]
 
 HANDLERS: dict[int, Handler] = {
-    Ins.INITIALIZE_UPDATE: channel.initialize_update,
-    Ins.EXTERNAL_AUTHENTICATE: channel.external_authenticate,
+    Ins.INITIALIZE_UPDATE: opening.initialize_update,
+    Ins.EXTERNAL_AUTHENTICATE: opening.external_authenticate,
+    Ins.BEGIN_R_MAC: r_mac.begin,
+    Ins.END_R_MAC: r_mac.end,
     Ins.GET_DATA: data.get_data,
     Ins.STORE_DATA: data.store_data,
     Ins.GET_STATUS: status.get_status,
@@ -55,7 +58,7 @@ class SecurityDomain(Application):
     """An issuer security domain or a supplementary one; the registry entry tells which."""
 
     model: ClassVar[str] = "security-domain"
-    _messaging: ClassVar[SecureMessaging] = channel.Scp03Messaging()
+    _messaging: ClassVar[SecureMessaging] = Messaging()
 
     def install(self, ctx: Context, parameters: bytes) -> None:
         """``C9`` of a supplementary domain: the protocols that it offers (facts §B2). ``82`` and ``87``, from

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Protocol
 
-from ....apdu.scp03 import Scp03State, unwrap_key
+from ....apdu.command import Command, Response
 from ....apdu.secret import Secret
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, Privilege
@@ -22,26 +22,62 @@ __all__ = [
 AUTHENTICATED, C_MAC = 0x80, 0x01
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """An open channel: its state, and the static DEK of the key set that opened it."""
+class Channel(Protocol):
+    """An open channel of any protocol: immutable, so that a step stays a pure function.
 
-    state: Scp03State
-    dek: Secret
-    version: int
+    ``level`` is 80 or 40 for a host authenticated as owner or as somebody else, neither for one that proved
+    nothing, with the bits 01 C-MAC, 02 C-DECRYPTION, 10 R-MAC and 20 R-ENCRYPTION (GPC 2.3.1 §10.6).
+    """
+
+    @property
+    def protocol(self) -> int:
+        """2, 3 or 0x11."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The version of the keys that opened it."""
+        ...
+
+    @property
+    def level(self) -> int: ...
+
+    @property
+    def takes_plain(self) -> bool:
+        """Whether commands without secure messaging belong to the channel too."""
+        ...
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether the next secured command opens a new channel instead of going through this one."""
+        ...
+
+    def unwrap(self, command: Command) -> tuple[Channel, Command]:
+        """The plain command, and the channel after it. Raises SecureMessagingError."""
+        ...
+
+    def wrap(self, response: Response) -> tuple[Channel, Response]:
+        """The response as it leaves the card, and the channel after it."""
+        ...
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Sensitive data under the channel's DEK; no padding is removed. Raises ValueError."""
+        ...
 
     def unwrap_key(self, cryptogram: bytes, length: int) -> Secret:
         """A key of ``length`` bytes from its cryptogram under the DEK. Raises ValueError."""
-        return unwrap_key(self.dek, cryptogram, length)
+        ...
 
 
 def authenticated(ctx: DomainContext) -> bool:
-    """Whether the current command comes from the host that opened the channel.
+    """Whether the current command comes from the host that opened the channel, as the domain's owner.
 
-    A channel without C-MAC (level 00) authenticates plain commands; any other only those it unwrapped.
+    A channel without C-MAC authenticates plain commands; any other only those it unwrapped.
     """
-    channel = ctx.channel_state
-    return channel is not None and (channel.state.level == 0 or bool(ctx.security_level & AUTHENTICATED))
+    channel: Channel | None = ctx.channel_state
+    if channel is None or not channel.level & AUTHENTICATED:
+        return False
+    return not channel.level & C_MAC or bool(ctx.security_level & AUTHENTICATED)
 
 
 def require(ctx: DomainContext, level: int = C_MAC) -> None:

@@ -1,132 +1,115 @@
-"""SCP03 on the card: INITIALIZE UPDATE, EXTERNAL AUTHENTICATE and the open channel (Amd D §5.2, §7.1)."""
+"""Open channels on the card (GPC 2.3.1 §10, annex E; Amd D): immutable, whatever the protocol.
+
+``opening`` makes them, ``messaging`` takes commands through them. All are an ``access.Channel``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from ....apdu import des, scp02, scp03
 from ....apdu.command import Command, Response
-from ....apdu.scp03 import (
-    InitializeUpdate,
-    Opening,
-    SecureMessagingError,
-    accept_external_authenticate,
-    derive_session_keys,
-    pseudo_random_challenge,
-    unwrap_command,
-    wrap_response,
-)
 from ....apdu.scp03.crypto import aes_cbc_decrypt
 from ....apdu.secret import Secret
-from ....applets.security_domain.model import SCP03_I
-from ....applets.security_domain.model.cplc import Cplc
-from ...card.application import CardStatus, DomainContext, SecureMessaging
-from .access import AUTHENTICATED, Channel
-from .keystore import KeyStore
+from ....apdu.secure_messaging import C_MAC, SecureMessagingError, is_secured
+from .access import AUTHENTICATED
 
-__all__ = ["Scp03Messaging", "external_authenticate", "initialize_update"]
+__all__ = ["Scp02Channel", "Scp03Channel"]
 
-OPENING = "scp03-opening"
-CHALLENGE_LENGTH = 8
-MAX_SEQUENCE = 0xFFFFFF
-BLOCK = 16
+AES_BLOCK = 16
+SCP02, SCP03 = 0x02, 0x03
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A channel that has only been asked for."""
+class Scp03Channel:
+    """A channel with the secure messaging of SCP03: SCP03 itself, where ``dek`` is the static K-DEK, and
+    SCP11 under its own ``protocol``, where it is the session's. ``i`` says which levels the card offers."""
 
-    opening: Opening
-    dek: Secret
+    state: scp03.Scp03State
+    dek: Secret = field(repr=False)
+    version: int
+    i: int
+    protocol: int = SCP03
+    authentication: int = AUTHENTICATED
+
+    takes_plain = False
+    lapsed = False
+
+    @property
+    def level(self) -> int:
+        return self.authentication | self.state.response_level
+
+    def unwrap(self, command: Command) -> tuple[Scp03Channel, Command]:
+        if not self.state.level & C_MAC:
+            raise SecureMessagingError("this channel has no secure messaging")
+        state, plain = scp03.unwrap_command(self.state, command)
+        return replace(self, state=state), plain
+
+    def wrap(self, response: Response) -> tuple[Scp03Channel, Response]:
+        after = replace(self, state=scp03.answered(self.state, response.sw))
+        return after, scp03.wrap_response(self.state, response)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """AES-CBC with zero IV (Amd D §6.2.8)."""
+        if not data:
+            raise ValueError("there is nothing to decrypt")
+        return aes_cbc_decrypt(self.dek, bytes(AES_BLOCK), data)
+
+    def unwrap_key(self, cryptogram: bytes, length: int) -> Secret:
+        return scp03.unwrap_key(self.dek, cryptogram, length)
+
+
+@dataclass(frozen=True, slots=True)
+class Scp02Channel:
+    """A channel of SCP02; ``dek`` is the session DEK, in CBC after implicit initiation (§E.4.7).
+
+    Without C-MAC the R-MACs cover plain commands. After implicit initiation a plain command lowers the level
+    to that of authentication, and the next secured one opens anew (§E.1.6).
+    """
+
+    state: scp02.Scp02State
+    dek: Secret = field(repr=False)
     version: int
 
+    protocol = SCP02
 
-def initialize_update(ctx: DomainContext, command: Command) -> Response:
-    """Begin a channel; one that is open ends. The counter is spent before anything derived from it leaves."""
-    ctx.channel_state = None
-    ctx.clear_on_deselect.clear()
-    if command.p2 != 0:
-        raise CardStatus(0x6A86)
-    if len(command.data) != CHALLENGE_LENGTH:
-        raise CardStatus(0x6700)
-    store = KeyStore(ctx)
-    version = command.p1 or store.default_version()
-    keys = store.scp_set(version)
-    if keys.algorithm != "aes":
-        raise CardStatus(0x6A88)
-    sequence = store.sequence(version) + 1
-    if sequence > MAX_SEQUENCE:
-        raise CardStatus(0x6985)
-    store.put_sequence(version, sequence)
-    challenge = pseudo_random_challenge(keys.enc, sequence, ctx.aid)
-    session = derive_session_keys(keys.enc, keys.mac, command.data, challenge)
-    ctx.spend("aes_block", 9)
-    opening = Opening(session, command.data, challenge, SCP03_I)
-    ctx.clear_on_deselect[OPENING] = Pending(opening, keys.dek, version)
-    answer = InitializeUpdate(
-        diversification=diversification(ctx),
-        version=version,
-        i=SCP03_I,
-        challenge=challenge,
-        cryptogram=opening.card_cryptogram,
-        sequence=sequence,
-    )
-    return Response(bytes(answer))
+    @property
+    def _implicit(self) -> bool:
+        return not scp02.Options(self.state.i).explicit
 
+    @property
+    def takes_plain(self) -> bool:
+        return self._implicit or not self.state.level & C_MAC
 
-def external_authenticate(ctx: DomainContext, command: Command) -> Response:
-    """Check the host. Whatever comes of it, this opening is used up."""
-    ctx.channel_state = None
-    pending = ctx.clear_on_deselect.pop(OPENING, None)
-    if command.cla & 0x04 == 0:
-        raise CardStatus(0x6982)
-    if pending is None:
-        raise CardStatus(0x6985)
-    ctx.spend("aes_block", 4)
-    try:
-        state = accept_external_authenticate(pending.opening, command)
-    except SecureMessagingError as error:
-        raise CardStatus(error.sw) from None
-    ctx.channel_state = Channel(state, pending.dek, pending.version)
-    return Response()
+    @property
+    def lapsed(self) -> bool:
+        return self._implicit and not self.state.level & C_MAC
 
+    @property
+    def level(self) -> int:
+        return AUTHENTICATED | self.state.response_level
 
-def diversification(ctx: DomainContext) -> bytes:
-    """Ten bytes by which an issuer finds this card's keys; they follow from the CPLC."""
-    cplc = ctx.card_get("cplc")
-    if not cplc:
-        raise CardStatus(0x6985)
-    return Cplc.parse(cplc).diversification
-
-
-class Scp03Messaging(SecureMessaging):
-    """The channel as the OPEN and applications see it."""
-
-    def unwrap(self, ctx: DomainContext, command: Command) -> Command:
-        channel = ctx.channel_state
-        blocks = len(command.data) // BLOCK
-        ctx.spend("aes_block", 2 + 2 * blocks)
-        try:
-            if channel.state.level == 0:
+    def unwrap(self, command: Command) -> tuple[Scp02Channel, Command]:
+        state = self.state
+        if is_secured(command.cla):
+            if not state.level & C_MAC:
                 raise SecureMessagingError("this channel has no secure messaging")
-            state, plain = unwrap_command(channel.state, command)
-        except SecureMessagingError as error:
-            # A message that does not verify ends the channel (Amd D §6.2.4).
-            ctx.channel_state = None
-            raise CardStatus(error.sw) from None
-        ctx.channel_state = replace(channel, state=state)
-        return plain
+        elif self._implicit:
+            state = replace(state, level=state.level & ~C_MAC)
+        state, plain = scp02.unwrap_command(state, command)
+        return replace(self, state=state), plain
 
-    def wrap(self, ctx: DomainContext, response: Response) -> Response:
-        ctx.spend("aes_block", 2 + 2 * (len(response.data) // BLOCK))
-        return wrap_response(ctx.channel_state.state, response)
+    def wrap(self, response: Response) -> tuple[Scp02Channel, Response]:
+        state, wrapped = scp02.wrap_response(self.state, response)
+        return replace(self, state=state), wrapped
 
-    def decrypt(self, ctx: DomainContext, data: bytes) -> bytes:
-        """AES-CBC with zero IV under the static DEK (Amd D §6.2.8)."""
-        if not data or len(data) % BLOCK:
-            raise CardStatus(0x6A80)
-        ctx.spend("aes_block", len(data) // BLOCK)
-        return aes_cbc_decrypt(ctx.channel_state.dek, bytes(BLOCK), data)
+    def decrypt(self, data: bytes) -> bytes:
+        if not data:
+            raise ValueError("there is nothing to decrypt")
+        return scp02.decrypt_data(self.dek, data, cbc=self._implicit)
 
-    def level(self, ctx: DomainContext) -> int:
-        channel = ctx.channel_state
-        return AUTHENTICATED | channel.state.level if channel is not None else 0
+    def unwrap_key(self, cryptogram: bytes, length: int) -> Secret:
+        plain = self.decrypt(cryptogram)
+        if not len(plain) - des.BLOCK < length <= len(plain):
+            raise ValueError(f"{length} key bytes do not make {len(plain)} wrapped bytes")
+        return Secret(plain[:length])

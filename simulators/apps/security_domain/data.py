@@ -12,11 +12,11 @@ from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege
 from ..personalization import MAX_STAGED, collect
 from .access import require
-from .channel import diversification
 from .install import BLOCK_NUMBER, check_target
 from .key_groupings import read_keys
 from .keys import checked_key, store_keys
 from .keystore import KeyStore
+from .opening import diversification, sequence_counter
 from .protocols import capabilities, recognition
 from .rights import COUNTER
 
@@ -53,8 +53,7 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
         case Tag.KEY_INFORMATION:
             return store.information() if ctx.policy.key_information else b""
         case Tag.SEQUENCE_COUNTER:
-            versions = store.versions()
-            return store.sequence(versions[0]).to_bytes(3, "big") if versions else b""
+            return sequence_counter(ctx)
         case Tag.RECEIPT_COUNTER:
             generates = ctx.entry.privileges & Privilege.RECEIPT_GENERATION
             return ctx.nv.get(COUNTER, bytes(2)) if generates else b""

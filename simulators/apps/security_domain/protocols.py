@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ....apdu import scp02, scp03
 from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import GLOBALPLATFORM_OID, SCP03_I, Tag
 from ...card.application import CardStatus, DomainContext
@@ -18,7 +19,7 @@ __all__ = ["OFFERED", "Offer", "capabilities", "offer_of", "offers", "parse_offe
 OFFERED = "scp"
 """Where a domain's memory says what it offers, three bytes each; nothing: as the issuer's domain."""
 SCP02, SCP03, SCP11 = 0x02, 0x03, 0x11
-S16 = 0x01
+S16, R_MAC_SUPPORT = 0x01, 0x20
 AES_SIZES = 0x07
 SUPPLEMENTARY_SCP = 0x81
 GPC_2_3_1 = (2, 2, 3, 1)
@@ -33,6 +34,13 @@ class Offer:
 
     scp: int
     i: int
+
+    @property
+    def exists(self) -> bool:
+        """Whether the protocol has this variant (GPC 2.3.1 table E-1, Amd D table 5-1)."""
+        if self.scp == SCP02:
+            return self.i & ~R_MAC_SUPPORT in scp02.DOCUMENTED
+        return self.scp != SCP03 or self.i in scp03.VARIANTS
 
     def __bytes__(self) -> bytes:
         return bytes((self.scp,)) + self.i.to_bytes(2, "big")
@@ -79,7 +87,10 @@ def choice(ctx: DomainContext, parameters: bytes) -> bytes:
     known = {offer.scp for offer in offers(ctx)}
     if any(len(value) not in (2, 3) or value[0] not in known for value in chosen):
         raise CardStatus(0x6A80)
-    return b"".join(bytes(Offer(value[0], int.from_bytes(value[1:], "big"))) for value in chosen)
+    made = [Offer(value[0], int.from_bytes(value[1:], "big")) for value in chosen]
+    if not all(offer.exists for offer in made):
+        raise CardStatus(0x6A80)
+    return b"".join(bytes(offer) for offer in made)
 
 
 def recognition(ctx: DomainContext) -> bytes:
