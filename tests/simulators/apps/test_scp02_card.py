@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from tegata.applets.security_domain import model
 from tegata.applets.security_domain.model import KeyType
 from tegata.simulators.apps.security_domain.keystore import ORDER, set_record
+from tegata.simulators.apps.security_domain.protocols import OFFERED, Offer
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.policy import CardPolicy
 from tegata.simulators.presets import memory
@@ -51,7 +51,8 @@ def make() -> Make:
     ) -> SimulatedCard:
         content = memory("company-card", 7)
         policy = CardPolicy.from_bytes(content["card/policy"])
-        content["card/policy"] = replace(policy, scp02_i=i, **quirks).to_bytes()  # type: ignore[arg-type]
+        content["card/policy"] = policy.with_quirks(quirks).to_bytes()
+        content[OWN + OFFERED] = bytes(Offer(2, i))
         content[OWN + ORDER] = bytes((version,))
         content[OWN + f"key/{version:02x}"] = set_record(*keys, KeyType.DES)
         content[OWN + f"sequence/{version:02x}"] = sequence.to_bytes(3, "big")
