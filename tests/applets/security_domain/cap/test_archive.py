@@ -15,6 +15,7 @@ import pytest
 
 from tegata.applets.security_domain.model.cap import (
     MAX_CAP_FILE,
+    CapDraft,
     CapError,
     draft_components,
     load_file_hash,
@@ -205,8 +206,8 @@ def test_only_regular_files_are_read(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("draft", [COMPACT, EXTENDED, LIBRARY])
-def test_hosts_that_differ_about_the_descriptor_get_different_hashes(draft: object) -> None:
-    cap = read_cap(write_cap(next(one for one in DRAFTS.values() if one is draft)))
+def test_hosts_that_differ_about_the_descriptor_get_different_hashes(draft: CapDraft) -> None:
+    cap = read_cap(write_cap(draft))
     forms = {cap.load_file(descriptor=one, debug=two) for one in (False, True) for two in (False, True)}
     assert len({load_file_hash(raw) for raw in forms}) == len(forms) >= 2
     with pytest.raises(ValueError, match="sha1, sha256, sha384, sha512"):
