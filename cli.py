@@ -36,6 +36,7 @@ SUBCOMMANDS: Final = {
     "badge": Subcommand("provisioning.issuance.commands:badge", "Plan, write, check and read one badge."),
     "keyring": Subcommand("provisioning.commands:keyring", "Make and keep the keys behind the badges."),
     "ca": Subcommand("provisioning.commands:ca", "The company CA: certificates, revocation, CRL."),
+    "gp": Subcommand("applets.security_domain.commands:gp", "Manage applets, domains and keys of any card."),
     "mynumber": Subcommand("applets.commands:mynumber", "Read, check and sign with a My Number Card."),
     "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),
     "portal": Subcommand("reader_bridge.commands:portal", "Register the portals that may ask the bridge."),

@@ -1,6 +1,7 @@
 """Two rings as one: a card leaves the keys that a person brought along for those of a ring.
 
-Every operation goes to the ring that a reference names. Where the DEK is in the one and the key in the other,
+Every operation goes to the ring that a reference names; a second ring of keys brought along is told apart by
+its label. Where the DEK is in the one and the key in the other,
 the ring in memory hands over its DEK; a key never changes rings.
 """
 
@@ -95,7 +96,8 @@ class JoinedKeyRing:
         return self._of(ref).reveal_pin(ref)
 
     def _of(self, ref: KeyRef) -> KeyRing:
-        return self._given if ref.ring == self._given.name else self._ring
+        ours = (ref.ring, ref.master) == (self._given.name, self._given.label)
+        return self._given if ours else self._ring
 
     def _both(self, enc: KeyRef, mac: KeyRef) -> KeyRing:
         if enc.ring != mac.ring:

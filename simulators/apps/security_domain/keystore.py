@@ -240,11 +240,11 @@ class KeyStore:
         old = {key.kid: key for key in self.of_version(replaced)} if replaced else {}
         for count in range(1, len(keys) + 1):
             rest = [old[key.kid] for key in keys[count:] if key.kid in old]
-            self._nv.put(f"key/{version:02x}", key_record([*kept, *keys[:count], *rest]))
-            if count == 1:
+            if count == 1:  # first of all, so that no key lies where nothing leads to it
                 self._put_order(version, first=True)
-                if replaced not in (0, version):
-                    self._drop(replaced, {key.kid for key in keys})
+            self._nv.put(f"key/{version:02x}", key_record([*kept, *keys[:count], *rest]))
+            if count == 1 and replaced not in (0, version):
+                self._drop(replaced, {key.kid for key in keys})
 
     def remove(self, doomed: Iterable[CardKey]) -> None:
         """Take keys out, all or nothing."""

@@ -1,0 +1,227 @@
+"""What the verbs of ``tegata gp`` share on the command line: types of values, and options of the session.
+
+The options of the session belong to ``tegata gp`` itself; they are taken behind a verb as well, wherever a
+person types them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from .manager import LEVELS, NewKeys
+from .model import Privilege
+
+__all__ = [
+    "AID",
+    "FILE",
+    "HEX",
+    "PRIVILEGES",
+    "VERSION",
+    "Settings",
+    "new_key_options",
+    "new_keys",
+    "session_options",
+    "verb",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _Hex(click.ParamType[bytes]):
+    """Bytes in hex; blanks and colons between them are allowed."""
+
+    name = "hex"
+
+    def __init__(self, least: int = 0, most: int = 0xFFFF, what: str = "bytes") -> None:
+        self.least, self.most, self.what = least, most, what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        digits = re.sub(r"[\s:]", "", value)
+        try:
+            raw = bytes.fromhex(digits)
+        except ValueError:
+            self.fail(f"{value!r} is not hex", param, ctx)
+        if not self.least <= len(raw) <= self.most:
+            self.fail(
+                f"{self.what} of {self.least} to {self.most} bytes are needed, got {len(raw)}", param, ctx
+            )
+        return raw
+
+
+class _Version(click.ParamType[int]):
+    """A key version number in hex, 01 to FF; 0 stands for the card's first."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if re.fullmatch(r"(0[xX])?[0-9A-Fa-f]{1,2}", value) is None:
+            self.fail(f"{value!r} is not a key version: two hex digits", param, ctx)
+        return int(value, 16)
+
+
+class _Privileges(click.ParamType[Privilege]):
+    """Names of privileges, or their one or three bytes in hex."""
+
+    name = "privileges"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Privilege:
+        if isinstance(value, Privilege):
+            return value
+        if re.fullmatch(r"([0-9A-Fa-f]{2}|[0-9A-Fa-f]{6})", value):
+            return Privilege(int(value.ljust(6, "0"), 16))
+        known = {(one.name or "").lower().replace("_", "-"): one for one in Privilege}
+        found = Privilege.NONE
+        for word in value.split(","):
+            privilege = known.get(word.strip().lower())
+            if privilege is None:
+                self.fail(f"{word!r} is none of {', '.join(sorted(known))}", param, ctx)
+            found |= privilege
+        return found
+
+
+HEX = _Hex()
+AID = _Hex(5, 16, "an AID")
+VERSION = _Version()
+PRIVILEGES = _Privileges()
+
+
+class Settings(dict[str, Any]):
+    """The options of the session, from wherever they stood on the line."""
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """An option behind a verb wins over the one before it; what was not given leaves it alone."""
+    settings = ctx.find_object(Settings)
+    given = ctx.get_parameter_source(param.name or "") is not click.core.ParameterSource.DEFAULT
+    if settings is not None and param.name is not None and (given or param.name not in settings):
+        settings[param.name] = value
+    return value
+
+
+SESSION_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("--reader", "reader"),
+        {"metavar": "URL", "help": "pcsc:NAME (default: the first), or sim:FILE.  (also: TEGATA_READER)"},
+    ),
+    (("--timeout",), {"type": float, "default": 30.0, "help": "Seconds to wait for a card.  [default: 30]"}),
+    (
+        ("--domain", "domain_aid"),
+        {"type": AID, "help": "Security domain to talk to (default: the issuer's)."},
+    ),
+    (
+        ("--keys",),
+        {"metavar": "default|FILE", "help": "The card's keys: the makers' well-known ones, or a key file."},
+    ),
+    (("--keyring",), {"metavar": "URL", "help": "Key ring, e.g. file:keys.json.  (also: TEGATA_KEYRING)"}),
+    (("--master",), {"metavar": "LABEL", "help": "Master key in the ring that the card's keys come from."}),
+    (("--scheme",), {"metavar": "NAME", "help": "How they come from it  [default: sp800-108-cmac]"}),
+    (
+        ("--key", "key_hex"),
+        {"type": HEX, "metavar": "HEX", "help": "One key for all three; simulated cards only."},
+    ),
+    (("--key-version",), {"type": VERSION, "help": "Version of the key set (default: the card's first)."}),
+    (
+        ("--level",),
+        {
+            "type": click.Choice(list(LEVELS)),
+            "help": "Security level (default: the highest the card offers).",
+        },
+    ),
+    (
+        ("--scp02-i",),
+        {"type": VERSION, "help": "How an SCP02 card is set up (it does not tell): 15, 55, …  [default: 55]"},
+    ),
+    (
+        ("--ledger",),
+        {
+            "metavar": "PATH|none",
+            "help": "Where cards, keys and unfinished steps stand (default: ledger.db in TEGATA_HOME); none "
+            "only for simulated cards or well-known keys.  (also: TEGATA_DATABASE)",
+        },
+    ),
+    (("--dry-run",), {"is_flag": True, "help": "Read the card and say what would be done; change nothing."}),
+    (("--yes",), {"is_flag": True, "help": "Agree beforehand to what cannot be undone."}),
+    (
+        ("--card", "card_name"),
+        {"metavar": "ID", "help": "The card's identity, as info prints it: for what destroys a card."},
+    ),
+    (("--trace",), {"type": FILE, "help": "Write the APDUs here; keys and other secrets are masked."}),
+    (("--json", "as_json"), {"is_flag": True, "help": "Print one JSON object for a program to read."}),
+)
+ENVIRONMENT = {"reader": "TEGATA_READER", "keyring": "TEGATA_KEYRING", "ledger": "TEGATA_DATABASE"}
+
+
+def session_options(*, hidden: bool) -> Callable[[Function], Function]:
+    """All options of the session; ``hidden`` from help where they are only tolerated."""
+
+    def decorate(function: Function) -> Function:
+        for names, attributes in reversed(SESSION_OPTIONS):
+            name = names[-1].lstrip("-").replace("-", "_")
+            shown: dict[str, Any] = (
+                {"envvar": ENVIRONMENT[name]} if name in ENVIRONMENT and not hidden else {}
+            )
+            option = click.option(
+                *names, hidden=hidden, expose_value=False, callback=_remember, **attributes, **shown
+            )
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def verb(name: str) -> Callable[[Function], click.Command]:
+    """A verb: a command that returns a :class:`Verb`, and takes the session's options too."""
+
+    def decorate(function: Function) -> click.Command:
+        return click.command(name)(session_options(hidden=True)(function))
+
+    return decorate
+
+
+def new_key_options(function: Function) -> Function:
+    """Where a new key set comes from."""
+    options = (
+        click.option(
+            "--new-keys", metavar="default|FILE", help="The new keys: a key file, or the well-known ones."
+        ),
+        click.option("--new-master", metavar="LABEL", help="Master key in the ring (default: --master)."),
+        click.option("--new-scheme", metavar="NAME", help="How they come from it  [default: sp800-108-cmac]"),
+        click.option("--new-version", type=VERSION, required=True, help="Version of the new set, 01 to 7F."),
+        click.option(
+            "--new-length",
+            type=click.Choice(["16", "24", "32"]),
+            default="16",
+            show_default=True,
+            help="Bytes of each new key.",
+        ),
+        click.option(
+            "--algorithm",
+            type=click.Choice(["aes", "3des"]),
+            help="Of the new keys (default: that of the secure channel).",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def new_keys(options: Mapping[str, Any]) -> NewKeys:
+    """What :func:`new_key_options` gathered."""
+    return NewKeys(
+        version=options["new_version"],
+        named=options["new_keys"] or "",
+        master=options["new_master"] or "",
+        scheme=options["new_scheme"] or "",
+        length=int(options["new_length"]),
+        algorithm=options["algorithm"] or "",
+    )

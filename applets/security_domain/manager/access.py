@@ -1,0 +1,124 @@
+"""How a host gets into a security domain: which keys, which version, how protected (design §5).
+
+The keys stay in the ring: a :class:`KeySource` only knows how to name them for the card in front of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from ....apdu.errors import InputError
+from ....apdu.ports import KeyRing, KeySet
+
+__all__ = ["LEVELS", "Access", "CardTold", "KeySource", "Masters", "NewKeys", "best_level"]
+
+LEVELS: Mapping[str, int] = {"none": 0x00, "mac": 0x01, "enc": 0x03, "rmac": 0x13, "full": 0x33}
+"""Security levels by name: P1 of EXTERNAL AUTHENTICATE (GPC 2.3.1 §E.5.2.3, Amd D table 7-5)."""
+FIXED = "fixed"
+BY_IDENTITY = ("sp800-108-cmac",)
+"""Schemes that diversify by the card's identity; all others take what INITIALIZE UPDATE tells."""
+SCP02 = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CardTold:
+    """What diversifies the keys of a domain: the card's identity, followed by the domain's AID when it is not
+    the issuer's; and what INITIALIZE UPDATE answered."""
+
+    identity: bytes
+    diversification: bytes
+    version: int
+    protocol: int
+
+
+class KeySource(Protocol):
+    """Names the key set of a card; the ring is the session's."""
+
+    def key_set(self, ring: KeyRing, told: CardTold) -> KeySet: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Masters:
+    """Keys that a ring makes from ``master`` by ``scheme``; ``fixed`` keys are used as they are.
+
+    ``version`` 0 takes the version that the card told; ``algorithm`` empty follows from the protocol.
+    """
+
+    master: str
+    scheme: str
+    version: int = 0
+    length: int = 16
+    algorithm: str = ""
+
+    def key_set(self, ring: KeyRing, told: CardTold) -> KeySet:
+        """Raises InputError ``keyring.*`` for a master or scheme that the ring does not have."""
+        version = self.version or told.version
+        algorithm = self.algorithm or ("3des" if told.protocol == SCP02 else "aes")
+        by_identity = told.identity if self.scheme in BY_IDENTITY else told.diversification
+        enc, mac, dek = (
+            ring.refer(
+                self.master,
+                scheme=self.scheme,
+                diversification=b"" if self.scheme == FIXED else by_identity,
+                version=version,
+                usage=usage,
+                length=self.length,
+                algorithm=algorithm,
+            )
+            for usage in ("enc", "mac", "dek")
+        )
+        return KeySet(version, enc, mac, dek)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to open the channel. ``version`` 0 is the card's first set; ``level`` None the highest it offers;
+    ``scp02_i`` is how an SCP02 card is set up, which it does not tell itself. ``named`` are the keys that the
+    person brought along, by the name under which he speaks of them.
+    """
+
+    ring: KeyRing
+    source: KeySource
+    version: int = 0
+    level: int | None = None
+    scp02_i: int | None = None
+    named: Mapping[str, Masters] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeys:
+    """The key set that a card is to get: ``named`` keys that the person brought along, or made from
+    ``master`` of the ring (empty: the one that the card's present keys come from)."""
+
+    version: int
+    named: str = ""
+    master: str = ""
+    scheme: str = ""
+    length: int = 16
+    algorithm: str = ""
+
+    def source(self, access: Access) -> Masters:
+        """Raises InputError ``gp.keys_needed`` when it is not said where they come from."""
+        if self.named:
+            brought = access.named[self.named]
+            return replace(brought, version=self.version, algorithm=self.algorithm or brought.algorithm)
+        present = access.source
+        if self.master:
+            return Masters(
+                self.master, self.scheme or BY_IDENTITY[0], self.version, self.length, self.algorithm
+            )
+        if not isinstance(present, Masters) or present.scheme == FIXED:
+            raise InputError("gp.keys_needed")
+        scheme = self.scheme or present.scheme
+        return Masters(present.master, scheme, self.version, self.length, self.algorithm)
+
+
+def best_level(protocol: int, i: int) -> int:
+    """The highest level that a card with parameter ``i`` offers (GPC 2.3.1 table E-1, Amd D table 5-1)."""
+    if protocol == SCP02:
+        return LEVELS["rmac"] if i & 0x20 else LEVELS["enc"]
+    if i & 0x60 == 0x60:
+        return LEVELS["full"]
+    return LEVELS["rmac"] if i & 0x20 else LEVELS["enc"]

@@ -1,0 +1,175 @@
+"""Packages and applications: install, delete, extradite (GPC 2.3.1 §9.3 to §9.5, §11.2, §11.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ....apdu.errors import CardError, Words
+from ..model import Privilege
+from ..results import Registered, RegisteredKind
+from .custody import Intent
+from .session import Consequence, Session
+from .steps import INTENT_PREFIX, Step
+
+__all__ = ["Delete", "Extradite", "Install", "find", "hexa"]
+
+INSTALLED, SELECTABLE = 0x03, 0x07
+
+
+@dataclass(frozen=True)
+class Install(Step):
+    """INSTALL [for install and make selectable] of one module of a package on the card."""
+
+    package: bytes
+    module: bytes
+    instance: bytes
+    privileges: Privilege = Privilege.NONE
+    parameters: bytes = b""
+    selectable: bool = True
+
+    name: ClassVar[str] = "install"
+
+    def describe(self) -> Words:
+        return Words(f"install {hexa(self.instance)}", f"{hexa(self.instance)} をインストールする")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.instance), "package": hexa(self.package), "module": hexa(self.module)}
+
+    def done(self, session: Session) -> bool:
+        """Raises CardError ``gp.aid_taken`` when the name belongs to something else, ``gp.not_there``."""
+        line = session.registry().get(self.instance)
+        if line is not None:
+            if line.kind is RegisteredKind.PACKAGE or line.package not in (b"", self.package):
+                raise CardError("gp.aid_taken", aid=hexa(self.instance), owner=hexa(line.package) or "?")
+            return line.life_cycle != INSTALLED or not self.selectable
+        self._check_package(session)
+        return False
+
+    def _check_package(self, session: Session) -> None:
+        package = session.registry().get(self.package)
+        if package is None or package.kind is not RegisteredKind.PACKAGE:
+            raise CardError("gp.not_there", aid=hexa(self.package))
+        if package.modules and self.module not in package.modules:
+            raise CardError("gp.not_there", aid=hexa(self.module))
+
+    def do(self, session: Session) -> None:
+        if self.instance in session.registry():
+            session.domain.make_selectable(self.instance)
+            return
+        session.domain.install(
+            self.package,
+            self.module,
+            self.instance,
+            privileges=self.privileges,
+            parameters=self.parameters,
+            selectable=self.selectable,
+        )
+
+    def foresee(self, session: Session) -> None:
+        domain = self.privileges & Privilege.SECURITY_DOMAIN
+        session.registry()[self.instance] = Registered(
+            self.instance,
+            RegisteredKind.DOMAIN if domain else RegisteredKind.APPLICATION,
+            SELECTABLE if self.selectable else INSTALLED,
+            self.privileges,
+            domain=session.domain.aid,
+            package=self.package,
+        )
+
+
+@dataclass(frozen=True)
+class Delete(Step):
+    """DELETE of an application, a domain or a package; ``related``: with what depends on it."""
+
+    aid: bytes
+    related: bool = False
+
+    name: ClassVar[str] = "delete"
+    reversible: ClassVar[bool] = False
+
+    def describe(self) -> Words:
+        if self.related:
+            return Words(
+                f"delete {hexa(self.aid)} and what depends on it",
+                f"{hexa(self.aid)} と、それに依存するものを消す",
+            )
+        return Words(f"delete {hexa(self.aid)}", f"{hexa(self.aid)} を消す")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.aid), "related": self.related}
+
+    def done(self, session: Session) -> bool:
+        """Raises CardError ``gp.dependents`` for a package that is in use, unless ``related``."""
+        if self.aid not in session.registry():
+            return True
+        dependents = session.dependents(self.aid)
+        if dependents and not self.related:
+            names = ", ".join(hexa(line.aid) for line in dependents)
+            raise CardError("gp.dependents", aid=hexa(self.aid), names=names)
+        return False
+
+    def consequence(self, session: Session) -> Consequence | None:
+        dependents = session.dependents(self.aid)
+        if not dependents:
+            return None
+        names = ", ".join(hexa(line.aid) for line in dependents)
+        return Consequence(
+            Words(
+                f"With {hexa(self.aid)} these go, with all data and keys in them: {names}.",
+                f"{hexa(self.aid)} とともに次のものが、中のデータと鍵ごと消えます: {names}。",
+            )
+        )
+
+    def do(self, session: Session) -> None:
+        session.domain.delete(self.aid, related=self.related)
+
+    def intent(self, session: Session) -> Intent:
+        return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current)
+
+    def foresee(self, session: Session) -> None:
+        for line in session.dependents(self.aid):
+            session.registry().pop(line.aid, None)
+        session.registry().pop(self.aid, None)
+
+
+@dataclass(frozen=True)
+class Extradite(Step):
+    """INSTALL [for extradition]: give an application or a package to another domain."""
+
+    aid: bytes
+    domain: bytes
+
+    name: ClassVar[str] = "extradite"
+
+    def describe(self) -> Words:
+        return Words(
+            f"give {hexa(self.aid)} to domain {hexa(self.domain)}",
+            f"{hexa(self.aid)} をドメイン {hexa(self.domain)} に移す",
+        )
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.aid), "to": hexa(self.domain)}
+
+    def done(self, session: Session) -> bool:
+        return find(session, self.aid).domain == self.domain
+
+    def do(self, session: Session) -> None:
+        session.domain.extradite(self.aid, self.domain)
+
+    def foresee(self, session: Session) -> None:
+        session.expect(find(session, self.aid), domain=self.domain)
+
+
+def find(session: Session, aid: bytes) -> Registered:
+    """The registry's line. Raises CardError ``gp.not_there``."""
+    line = session.registry().get(aid)
+    if line is None:
+        raise CardError("gp.not_there", aid=hexa(aid))
+    return line
+
+
+def hexa(raw: bytes) -> str:
+    """An AID as people write it."""
+    return raw.hex().upper()

@@ -1,0 +1,201 @@
+"""Key sets of a domain: put, change, delete (GPC 2.3.1 §11.2.2.3, §11.8; Amd D §7.2).
+
+A new set gets a version of its own and must open a channel before the old one is deleted; the references of
+both are written down first, so that a change torn at any byte is finished by the next run (design §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ....apdu.errors import InputError, StatusError, Words
+from ....apdu.ports import KeySet
+from ..model import FACTORY_KVN, MAX_KVN
+from ..results import KeyInformation
+from .access import CardTold, NewKeys
+from .custody import Intent
+from .session import PUT_KEYS, Consequence, Session
+from .steps import INTENT_PREFIX, Step
+
+__all__ = ["DeleteKeys", "PutKeys", "new_set", "put", "rotate"]
+
+SET_KEY_IDS = (1, 2, 3)
+LIVE, PREVIOUS, GONE = "live", "previous", "gone"
+
+
+def new_set(session: Session, wanted: NewKeys, told: CardTold | None = None) -> KeySet:
+    """The set that ``wanted`` is on this card, in this domain unless ``told`` says another.
+
+    Raises InputError ``gp.version_range``, ``gp.keys_needed``.
+    """
+    if not 1 <= wanted.version <= MAX_KVN:
+        raise InputError("gp.version_range", version=f"{wanted.version:02X}")
+    if session.access is None:
+        raise RuntimeError("this session was given no keys")
+    return wanted.source(session.access).key_set(session.ring, told or session.answering.told)
+
+
+@dataclass(frozen=True)
+class PutKeys(Step):
+    """PUT KEY of a whole set: beside the others, or instead of version ``replace``.
+
+    ``torn``: an earlier run began to put this very set and did not see its end. It is put again over what is
+    there, even if it opens the channel: only that proves that all three of its keys arrived.
+    """
+
+    keys: KeySet
+    replace: int = 0
+    torn: bool = False
+
+    name: ClassVar[str] = PUT_KEYS.removeprefix(INTENT_PREFIX)
+    reversible: ClassVar[bool] = False
+
+    def describe(self) -> Words:
+        version = f"{self.keys.version:02X}"
+        if self.replace:
+            old = f"{self.replace:02X}"
+            return Words(
+                f"put a key set as version {version} instead of version {old}",
+                f"鍵セットを版 {version} として、版 {old} と置き換える",
+            )
+        return Words(f"put a key set as version {version}", f"鍵セットを版 {version} として入れる")
+
+    def details(self) -> Mapping[str, Any]:
+        return {
+            "version": self.keys.version,
+            "replaces": self.replace,
+            "kcv": [k.kcv for k in self.keys.refs],
+        }
+
+    def done(self, session: Session) -> bool:
+        """The card has this very set: it opened the channel, or it does when asked, once.
+
+        Raises InputError ``gp.version_taken`` when other keys are there that nobody said to replace.
+        """
+        if session.current.refs == self.keys.refs:
+            return not self.torn
+        if self.keys.version not in session.key_versions() or self.torn:
+            return False
+        held = session.holds(self.keys)
+        session.reopen()
+        if not held and self.replace != self.keys.version:
+            raise InputError("gp.version_taken", version=f"{self.keys.version:02X}")
+        return held
+
+    def proved(self, session: Session) -> bool:
+        """The new set opened the channel that stands now."""
+        return session.current.refs == self.keys.refs
+
+    def do(self, session: Session) -> None:
+        """Raises CardError ``gp.key_echo``; ``gp.quarantine`` when what a torn run left cannot be mended."""
+        left_over = self.torn and self.keys.version in session.key_versions()
+        try:
+            session.domain.put_key_set(
+                self.keys.version,
+                session.ring,
+                *self.keys.refs,
+                current_dek=session.current.dek,
+                replace=self.keys.version if left_over else self.replace,
+            )
+        except StatusError:
+            if self.torn:
+                session.set_aside([self.keys])
+            raise
+        session.switch(self.keys)
+
+    def intent(self, session: Session) -> Intent:
+        known = session.custody.candidates(session.identity, session.domain.aid)
+        present = session.key_versions()
+        outcome = {
+            keys.version: PREVIOUS if keys.version in present and keys.version != self.replace else GONE
+            for keys in (session.current, *known)
+        }
+        outcome[self.keys.version] = LIVE
+        return Intent(
+            INTENT_PREFIX + self.name, self.details(), self.keys.refs, held=session.current, outcome=outcome
+        )
+
+    def foresee(self, session: Session) -> None:
+        rest = [key for key in session.held_keys() if key.version not in (self.keys.version, self.replace)]
+        kind = 0x80 if self.keys.enc.algorithm == "3des" else 0x88
+        added = [KeyInformation(kid, self.keys.version, kind, self.keys.enc.length) for kid in SET_KEY_IDS]
+        session.expect_keys((*added, *rest))
+
+
+@dataclass(frozen=True)
+class DeleteKeys(Step):
+    """DELETE [key] of every key of one version."""
+
+    version: int
+
+    name: ClassVar[str] = "delete-keys"
+    reversible: ClassVar[bool] = False
+
+    def describe(self) -> Words:
+        return Words(f"delete the keys of version {self.version:02X}", f"版 {self.version:02X} の鍵を消す")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"version": self.version}
+
+    def done(self, session: Session) -> bool:
+        return self.version not in session.key_versions()
+
+    def consequence(self, session: Session) -> Consequence | None:
+        if not self._is_last(session):
+            return None
+        return Consequence(
+            Words(
+                f"Version {self.version:02X} is the only key set of this domain. Without it nobody manages "
+                "what belongs to the domain any more, and no key can be put into it again.",
+                f"版 {self.version:02X} はこのドメインの唯一の鍵です。消すと、このドメインは誰にも管理でき"
+                "なくなり、鍵を入れ直すこともできません。",
+            ),
+            by_name=True,
+        )
+
+    def do(self, session: Session) -> None:
+        session.domain.delete_key_set(self.version, last=self._is_last(session))
+
+    def _is_last(self, session: Session) -> bool:
+        channel_keys = {key.version for key in session.held_keys() if key.kid in SET_KEY_IDS}
+        return channel_keys == {self.version}
+
+    def intent(self, session: Session) -> Intent:
+        outcome = {self.version: GONE}
+        return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current, outcome=outcome)
+
+    def foresee(self, session: Session) -> None:
+        session.expect_keys(tuple(key for key in session.held_keys() if key.version != self.version))
+
+
+def put(session: Session, wanted: NewKeys, *, replaces: bool) -> Sequence[Step]:
+    """Put a set; with ``replaces`` instead of the one that opened the channel, in one command."""
+    keys = new_set(session, wanted)
+    return [PutKeys(keys, session.current.version if replaces else 0, _torn(session, keys))]
+
+
+def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
+    """Put a set, prove it, delete the one before it: the set that opened the channel, others that the ledger
+    knows, and the maker's.
+
+    On a card that was torn after the first step the new set opens already; what is left is to delete.
+    """
+    keys = new_set(session, wanted)
+    known = session.custody.candidates(session.identity, session.domain.aid)
+    old = [session.current.version, *(candidate.version for candidate in known), FACTORY_KVN]
+    rest = [version for version in dict.fromkeys(old) if version != keys.version]
+    present = session.key_versions()
+    put_new = PutKeys(keys, torn=_torn(session, keys))
+    return [put_new, *(DeleteKeys(version) for version in rest if version in present)]
+
+
+def _torn(session: Session, keys: KeySet) -> bool:
+    """Whether an earlier run wrote down that it puts this set, and nothing since."""
+    ours = (keys.version, [ref.kcv for ref in keys.refs])
+    return any(
+        (pending.data["version"], pending.data["kcv"]) == ours
+        for pending in session.custody.pending(session.identity, session.domain.aid)
+        if pending.step == PUT_KEYS
+    )

@@ -1,0 +1,141 @@
+"""Life cycles: of applications, of domains, of the card (GPC 2.3.1 §5, §9.6, §11.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ....apdu.errors import Words
+from .content import find, hexa
+from .custody import Intent
+from .session import Consequence, Session, printable
+from .steps import INTENT_PREFIX, Step
+
+__all__ = ["CARD_STATES", "AdvanceCard", "LockCard", "SetLock"]
+
+LOCKED = 0x80
+SECURED, CARD_LOCKED, TERMINATED = 0x0F, 0x7F, 0xFF
+CARD_STATES: Mapping[str, int] = {"initialized": 0x07, "secured": SECURED, "terminated": TERMINATED}
+"""States that a card only goes on to, never back from."""
+CONSEQUENCES = {
+    "terminated": Words(
+        "Card {card} becomes TERMINATED, for ever: no application answers any more, and nobody can load, "
+        "read or bring back anything.",
+        "カード {card} を TERMINATED にします。元に戻せません。どのアプリケーションも応答しなくなり、"
+        "搭載も読み出しも復旧も、誰にもできなくなります。",
+    ),
+    "secured": Words(
+        "Card {card} becomes SECURED: it never goes back to OP_READY or INITIALIZED, and from now on only "
+        "holders of its keys manage it.",
+        "カード {card} を SECURED にします。OP_READY や INITIALIZED には戻せず、以後は鍵を持つ人だけが管理"
+        "できます。",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SetLock(Step):
+    """SET STATUS: lock an application or domain, or unlock it."""
+
+    aid: bytes
+    locked: bool
+
+    name: ClassVar[str] = "set-lock"
+
+    def describe(self) -> Words:
+        if self.locked:
+            return Words(f"lock {hexa(self.aid)}", f"{hexa(self.aid)} をロックする")
+        return Words(f"unlock {hexa(self.aid)}", f"{hexa(self.aid)} のロックを解除する")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.aid), "locked": self.locked}
+
+    def done(self, session: Session) -> bool:
+        return find(session, self.aid).locked == self.locked
+
+    def do(self, session: Session) -> None:
+        session.domain.set_locked(self.aid, locked=self.locked)
+
+    def foresee(self, session: Session) -> None:
+        line = find(session, self.aid)
+        state = line.life_cycle | LOCKED if self.locked else line.life_cycle & ~LOCKED
+        session.expect(line, life_cycle=state)
+
+
+@dataclass(frozen=True)
+class LockCard(Step):
+    """SET STATUS of the card: CARD_LOCKED, where only its issuer's domain answers, and back to SECURED."""
+
+    locked: bool
+
+    name: ClassVar[str] = "lock-card"
+
+    def describe(self) -> Words:
+        if self.locked:
+            return Words("lock the card", "カードをロックする")
+        return Words("unlock the card", "カードのロックを解除する")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"locked": self.locked}
+
+    def done(self, session: Session) -> bool:
+        return (card_state(session) == CARD_LOCKED) is self.locked
+
+    def do(self, session: Session) -> None:
+        session.domain.set_card_state(CARD_LOCKED if self.locked else SECURED)
+
+    def foresee(self, session: Session) -> None:
+        expect_card_state(session, CARD_LOCKED if self.locked else SECURED)
+
+
+@dataclass(frozen=True)
+class AdvanceCard(Step):
+    """SET STATUS of the card to a state of :data:`CARD_STATES`, from which it never comes back."""
+
+    state: str
+
+    name: ClassVar[str] = "advance-card"
+    reversible: ClassVar[bool] = False
+
+    def describe(self) -> Words:
+        return Words(f"set the card to {self.state.upper()}", f"カードを {self.state.upper()} にする")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"state": self.state}
+
+    def done(self, session: Session) -> bool:
+        return card_state(session) == CARD_STATES[self.state]
+
+    def proved(self, session: Session) -> bool:
+        """A terminated card answers no GET STATUS: its 9000 was its last word."""
+        return self.state == "terminated" or self.done(session)
+
+    def consequence(self, session: Session) -> Consequence | None:
+        words = CONSEQUENCES.get(self.state)
+        if words is None:
+            return None
+        card = printable(session.identity)
+        said = Words(words.format(card=card), words.ja.format(card=card))
+        return Consequence(said, by_name=self.state == "terminated")
+
+    def do(self, session: Session) -> None:
+        session.domain.set_card_state(CARD_STATES[self.state])
+
+    def intent(self, session: Session) -> Intent:
+        return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current)
+
+    def foresee(self, session: Session) -> None:
+        expect_card_state(session, CARD_STATES[self.state])
+
+
+def card_state(session: Session) -> int:
+    """The life cycle of the card, which its issuer's domain carries; -1 when the domain does not see it."""
+    line = session.issuer_domain()
+    return -1 if line is None else line.life_cycle
+
+
+def expect_card_state(session: Session, state: int) -> None:
+    line = session.issuer_domain()
+    if line is not None:
+        session.expect(line, life_cycle=state)

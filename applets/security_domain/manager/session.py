@@ -1,0 +1,282 @@
+"""One contact with one card under management: who it is, which key set opens it, what it holds.
+
+Rules kept here (design §5): a holder's My Number Card is never managed; the card is known before any
+authentication; a key set is asked for once per contact and compared on the host before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+from ....apdu.card import Card
+from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Words
+from ....apdu.ports import KeyRing, KeySet
+from ....apdu.scp03 import Handshake
+from ..host import SecurityDomain
+from ..results import KeyInformation, Registered, RegisteredKind, Selection
+from .access import Access, CardTold, best_level
+from .custody import Custody
+
+__all__ = ["Answering", "Consequence", "Consent", "Session", "printable"]
+
+NO_SUCH_KEYS = (0x6A88, 0x6A82, 0x6A80)
+SCP03 = 3
+PUT_KEYS = "gp:put-keys"
+QUARANTINE = "none of its known key sets opens it"
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What an act brings that cannot be taken back. ``by_name``: the card's identity is to be typed too."""
+
+    what: Words
+    by_name: bool = False
+
+
+Consent = Callable[["Session", Consequence], None]
+"""Asks a person; returns when he agrees, raises otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The key set that a card has shown to hold, and its protocol. ``told`` is what it said."""
+
+    keys: KeySet
+    told: CardTold
+    i: int
+
+
+@dataclass
+class Session:
+    """A card on a reader. ``is_my_number_card`` is asked before anything else is sent.
+
+    ``access`` None allows what anybody may read; ``named_domain``: the domain is not the issuer's, which was
+    not asked for by name. Methods raise CardRemoved when the card goes, StatusError and
+    MalformedResponse as the host does.
+    """
+
+    card: Card
+    domain: SecurityDomain
+    custody: Custody
+    is_my_number_card: Callable[[Card], bool]
+    consent: Consent
+    access: Access | None = None
+    dry_run: bool = False
+    named_domain: bool = False
+    selection: Selection | None = None
+    level: int = 0
+    _identity: bytes | None = None
+    _answering: Answering | None = None
+    _registry: dict[bytes, Registered] | None = field(default=None, repr=False)
+    _keys: tuple[KeyInformation, ...] | None = None
+
+    @property
+    def ring(self) -> KeyRing:
+        """The ring that opened the channel. Raises RuntimeError when there is none."""
+        if self.access is None:
+            raise RuntimeError("this session was given no keys")
+        return self.access.ring
+
+    @property
+    def current(self) -> KeySet:
+        """The key set that opened the channel. Raises RuntimeError before :meth:`unlock`."""
+        return self.answering.keys
+
+    @property
+    def answering(self) -> Answering:
+        if self._answering is None:
+            raise RuntimeError("the channel was not opened yet")
+        return self._answering
+
+    @property
+    def opened(self) -> bool:
+        return self._answering is not None
+
+    @property
+    def identity(self) -> bytes:
+        """Twelve bytes of CPLC, else the CIN, else nothing; read once, before any authentication."""
+        if self._identity is None:
+            self.begin()
+        return self._identity or b""
+
+    def begin(self) -> Selection:
+        """Select the domain and learn which card this is. Raises CardError ``badge.my_number_card``."""
+        if self.selection is None:
+            if self.is_my_number_card(self.card):
+                raise CardError("badge.my_number_card")
+            self.selection = self.domain.select()
+            cplc = self.domain.cplc()
+            self._identity = cplc.identity if cplc is not None else self.domain.cin() or b""
+        return self.selection
+
+    def names(self) -> set[str]:
+        """Under which names a person may speak of this card: identity, CIN, serial number of the chip."""
+        cplc, cin = self.domain.cplc(), self.domain.cin()
+        found = (self.identity, cin, None if cplc is None else cplc.ic_serial)
+        return {printable(name) for name in found if name}
+
+    # the channel
+
+    def unlock(self) -> KeySet:
+        """Open the channel: with a set that the ledger knows (intended, live, previous), else the one given.
+
+        Each is asked for once; what does not fit costs nothing but a count of the card. Raises CardError
+        ``gp.out_of_use``, ``gp.quarantine`` (none of the known sets fits: the card is set aside), and
+        ``gp.cryptogram`` for a card that nothing is known of.
+        """
+        if self._answering is not None:
+            return self.current
+        self.begin()
+        self._refuse_out_of_use()
+        known = self._makeable(self.custody.candidates(self.identity, self.domain.aid))
+        if self._try(known) is None and self._try_given(last=not known, but=known) is None:
+            self.set_aside(known)
+        return self.current
+
+    def _refuse_out_of_use(self) -> None:
+        found = self.custody.out_of_use(self.identity) if self.identity else None
+        if found is not None:
+            state, reason = found
+            raise CardError("gp.out_of_use", card=printable(self.identity), state=state, reason=reason)
+
+    def _makeable(self, candidates: Iterable[KeySet]) -> list[KeySet]:
+        """The candidates whose keys this ring has; keys of another ring cannot be tried here."""
+        found = []
+        for keys in candidates:
+            try:
+                for ref in keys.refs:
+                    self.ring.kcv(ref)
+            except InputError:
+                continue
+            found.append(keys)
+        return found
+
+    def _try(self, candidates: Iterable[KeySet]) -> Answering | None:
+        doubtful = self._doubtful()
+        for keys in candidates:
+            if self.holds(keys, open_channel=True) and (keys.version not in doubtful or self._speaks()):
+                return self._answering
+        return None
+
+    def _doubtful(self) -> set[int]:
+        """Versions that an earlier run began to write: its keys may be there in part."""
+        pending = self.custody.pending(self.identity, self.domain.aid)
+        return {one.data["version"] for one in pending if one.step == PUT_KEYS}
+
+    def _speaks(self) -> bool:
+        """Whether an encrypted command is understood: that proves K-ENC; the cryptogram proves K-MAC."""
+        try:
+            self.registry()
+        except CardRemoved:
+            raise
+        except CardError:
+            self.forget()
+            self._answering = None
+            return False
+        return True
+
+    def holds(self, keys: KeySet, *, open_channel: bool = False) -> bool:
+        """Whether the card has this set: asked for by its version, compared here. Ends an open channel.
+
+        With ``open_channel`` the channel is opened with it then.
+        """
+        try:
+            probe = self.domain.initialize_update(keys.version)
+        except StatusError as error:
+            if error.sw in NO_SUCH_KEYS:
+                return False
+            raise
+        if not self.domain.matches(probe, self.ring, keys.enc, keys.mac):
+            return False
+        if open_channel:
+            self._authenticate(probe, keys)
+        return True
+
+    def _try_given(self, *, last: bool, but: Iterable[KeySet]) -> Answering | None:
+        """The set that the person named, unless it was tried already. With ``last`` a misfit raises."""
+        if self.access is None:
+            raise RuntimeError("this session was given no keys")
+        probe = self.domain.initialize_update(self.access.version)
+        told = self._told(probe)
+        keys = self.access.source.key_set(self.ring, told)
+        if any(keys.refs == other.refs for other in but):
+            return None
+        if not last and not self.domain.matches(probe, self.ring, keys.enc, keys.mac):
+            return None
+        self._authenticate(probe, keys)
+        return self._answering if keys.version not in self._doubtful() or self._speaks() else None
+
+    def _told(self, probe: Handshake) -> CardTold:
+        name = self.identity + (self.domain.aid if self.named_domain else b"")
+        return CardTold(name, probe.answer.diversification, probe.answer.version, SCP03)
+
+    def _authenticate(self, probe: Handshake, keys: KeySet) -> None:
+        asked = self.access.level if self.access is not None else None
+        best = best_level(SCP03, probe.answer.i)
+        level = best if asked is None or keys.version in self._doubtful() else asked
+        self.domain.authenticate(probe, self.ring, keys.enc, keys.mac, level)
+        self._answering = Answering(keys, self._told(probe), probe.answer.i)
+        self.level = level
+
+    def set_aside(self, known: Iterable[KeySet]) -> NoReturn:
+        """Quarantine. Raises CardError ``gp.quarantine``, which names the versions of ``known``."""
+        versions = ", ".join(f"{keys.version:02X}" for keys in known)
+        if not self.dry_run:
+            self.custody.quarantine(self.identity, QUARANTINE)
+        raise CardError("gp.quarantine", card=printable(self.identity), versions=versions)
+
+    def switch(self, keys: KeySet) -> None:
+        """Open the channel anew with a set just put on the card: it proves that the card has it."""
+        probe = self.domain.initialize_update(keys.version)
+        self._authenticate(probe, keys)
+        self._keys = None
+
+    def reopen(self) -> None:
+        """Open the channel again with the current set, after it ended."""
+        self.switch(self.current)
+
+    # what the card holds
+
+    def registry(self) -> dict[bytes, Registered]:
+        """The registry by AID, read once until :meth:`forget`."""
+        if self._registry is None:
+            self._registry = {entry.aid: entry for entry in self.domain.registry()}
+        return self._registry
+
+    def held_keys(self) -> tuple[KeyInformation, ...]:
+        """Key information of the domain, read once until :meth:`forget`."""
+        if self._keys is None:
+            self._keys = self.domain.key_information()
+        return self._keys
+
+    def key_versions(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(key.version for key in self.held_keys()))
+
+    def expect_keys(self, keys: tuple[KeyInformation, ...]) -> None:
+        """What the card tells of its keys after a step."""
+        self._keys = keys
+
+    def expect(self, line: Registered, **changes: Any) -> None:
+        """What the registry shows of ``line`` after a step."""
+        self.registry()[line.aid] = replace(line, **changes)
+
+    def issuer_domain(self) -> Registered | None:
+        """The registry's line of the issuer's domain, which carries the life cycle of the card."""
+        found = (entry for entry in self.registry().values() if entry.kind is RegisteredKind.ISSUER_DOMAIN)
+        return next(found, None)
+
+    def dependents(self, aid: bytes) -> list[Registered]:
+        """Instances of a package, or what belongs to a domain."""
+        lines = self.registry().values()
+        return [line for line in lines if aid in (line.package, line.domain) and line.aid != aid]
+
+    def forget(self) -> None:
+        """A step has changed the card: read it again when it is asked for."""
+        self._registry = self._keys = None
+
+
+def printable(identity: bytes) -> str:
+    """A card's identity as a person reads and types it."""
+    return identity.hex().upper() or "?"
