@@ -19,13 +19,16 @@ from .keystore import KeyStore
 from .opening import diversification, sequence_counter
 from .protocols import capabilities, recognition
 from .rights import COUNTER
+from .status import visible
 
 __all__ = ["get_data", "personalize", "store_data"]
 
 LAST_BLOCK, STRUCTURE, ANSWER_ALLOWED = 0x80, 0x18, 0x01
 DGI_STRUCTURE, RESERVED_STRUCTURE = 0x08, 0x18
 BLOCKS = "store-data"
-STORED = (Tag.IIN, Tag.CIN)
+STORED = (Tag.IIN, Tag.CIN, Tag.MANAGER_URL)
+APPLICATIONS, APPLICATION = 0x2F00, 0x61
+"""The list of applications, and one line of it (ISO 7816-4 §12.2.2): not wrapped whatever CLA says."""
 MAX_STORED = 0x7F
 DGI_TEMPLATE = 0x0070
 
@@ -35,6 +38,8 @@ def get_data(ctx: DomainContext, command: Command) -> Response:
     if command.cla & 0x0C:
         raise CardStatus(0x6982)
     tag = command.p1 << 8 | command.p2
+    if tag == APPLICATIONS:
+        return Response(_applications(ctx))
     value = _object(ctx, tag)
     if not value:
         raise CardStatus(0x6A88)
@@ -44,7 +49,9 @@ def get_data(ctx: DomainContext, command: Command) -> Response:
 def _object(ctx: DomainContext, tag: int) -> bytes:
     store = KeyStore(ctx)
     match tag:
-        case Tag.IIN | Tag.CIN:
+        case Tag.REGISTRY_AID:
+            return ctx.aid
+        case Tag.IIN | Tag.CIN | Tag.MANAGER_URL:
             return ctx.nv.get(f"data/{tag:x}")
         case Tag.CARD_DATA:
             return recognition(ctx)
@@ -67,6 +74,17 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
             return diversification(ctx)
         case _:
             return b""
+
+
+def _applications(ctx: DomainContext) -> bytes:
+    """``61 {4F AID}`` for each application that can be selected and that this domain may speak of."""
+    registry = ctx.registry()
+    lines = [
+        bytes(Tlv.build(APPLICATION, (Tlv(Tag.REGISTRY_AID, entry.aid),)))
+        for entry in registry
+        if entry.selectable and visible(ctx, registry, entry)
+    ]
+    return b"".join(lines)
 
 
 def _resources(ctx: DomainContext) -> bytes:
