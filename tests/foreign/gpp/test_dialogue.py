@@ -20,7 +20,7 @@ PACKAGE, MODULE = bytes.fromhex("D2760000854701"), bytes.fromhex("D2760000854701
 SSD = bytes.fromhex("D27600008553")
 NEW: KeySet = (b"\x11" * 16, b"\x22" * 16, b"\x33" * 16)
 OTHER: KeySet = (b"\x44" * 16, b"\x55" * 16, b"\x66" * 16)
-CARDS = ["company-card"]
+CARDS = ["company-card", "gp-card"]
 CAP = read_cap(build_cap(PACKAGE, MODULE, 1200))
 MODES = [0, MAC, ENC, RMAC, ENC | RMAC, RENC]
 
