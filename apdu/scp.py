@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final, Literal, Protocol
 
 from . import scp02, scp03
@@ -22,7 +22,7 @@ from .layers import SecureChannel
 from .ports import ChannelDek, KeyRing, KeySet
 from .secure_messaging import Send
 
-__all__ = ["COUNTS_DATA_ONLY", "Handshake", "HostChannel", "Scp03Handshake", "initialize_update"]
+__all__ = ["COUNTS_DATA_ONLY", "Handshake", "HostChannel", "Scp03Handshake", "initialize_update", "recognise"]
 
 COUNTS_DATA_ONLY: Final = "scp03-counts-data-only"
 """Quirk of a card (``CardProfile.quirks``): its SCP03 encryption counter leaves out commands without data,
@@ -148,6 +148,19 @@ class Scp03Handshake:
             dek=ChannelDek(static=keys.dek),
             counts_all=self._counts_all,
         )
+
+
+def recognise(handshake: Handshake, ring: KeyRing, candidates: Iterable[KeySet], aid: bytes) -> KeySet | None:
+    """The candidate that the card used, None when it is none of them. Sends nothing.
+
+    A set that proves itself while another candidate alone foretells the challenge is a mixed one, left by a
+    torn PUT KEY: none of them. Where challenges are random this cannot be seen.
+    """
+    sets = list(candidates)
+    proved = next((keys for keys in sets if handshake.matches(ring, keys)), None)
+    if proved is None or handshake.foretold(ring, proved, aid):
+        return proved
+    return None if any(handshake.foretold(ring, keys, aid) for keys in sets) else proved
 
 
 def initialize_update(

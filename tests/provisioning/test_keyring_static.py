@@ -6,7 +6,7 @@ import pytest
 
 from tegata.apdu import InputError, Response, Secret
 from tegata.apdu.ports import ChannelDek, KeyRef, KeyRing, KeySet, open_keyring
-from tegata.apdu.scp import initialize_update
+from tegata.apdu.scp import initialize_update, recognise
 from tegata.provisioning.keyring import FileKeyRing, JoinedKeyRing, StaticKeyRing
 
 GP = "404142434445464748494A4B4C4D4E4F"
@@ -170,3 +170,4 @@ def test_the_card_challenge_of_a_recorded_session(tmp_path: Path, joined: bool) 
     mixed = KeySet(0x30, *refs(other, "mixed"))
     assert handshake.matches(other, mixed)
     assert not handshake.foretold(other, mixed, aid)
+    assert recognise(handshake, other, [mixed], aid) == mixed
