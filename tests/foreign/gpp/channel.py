@@ -192,17 +192,17 @@ class Scp02:
         return header + bytes([len(data) + 8]) + data + self.mac + tail
 
     def unwrap(self, answer: bytes) -> tuple[bytes, int]:
-        """Raises GpRefused when the R-MAC is wrong."""
+        """Raises GpRefused when the R-MAC is wrong. Errors come bare, but the chain goes on over them."""
         body, sw = answer[:-2], answer[-2:]
-        if self.level & RMAC and len(body) >= 8:
-            body, mac = body[:-8], body[-8:]
-            covered = self._sent + bytes([len(body)]) + body + sw
-            self.response_chain = retail_mac(self.s_rmac, self.response_chain, covered)
-            if mac != self.response_chain:
-                raise GpRefused("wrong R-MAC")
-        elif self.level & RMAC and succeeded(int.from_bytes(sw, "big")):
-            raise GpRefused("no R-MAC")
-        return body, int.from_bytes(sw, "big")
+        number = int.from_bytes(sw, "big")
+        if not self.level & RMAC:
+            return body, number
+        body, mac = (body[:-8], body[-8:]) if succeeded(number) else (body, b"")
+        covered = self._sent + bytes([len(body)]) + body + sw
+        self.response_chain = retail_mac(self.s_rmac, self.response_chain, covered)
+        if succeeded(number) and mac != self.response_chain:
+            raise GpRefused("wrong R-MAC")
+        return body, number
 
     def encrypt_key(self, key: bytes) -> bytes:
         return des_ecb(self.s_dek, key)

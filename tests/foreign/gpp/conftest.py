@@ -17,6 +17,7 @@ from tegata.simulators.card.device import seeded
 from tegata.simulators.presets import memory, with_quirks, write
 
 from ..harness import TEGATA
+from .channel import ENC, RENC, RMAC
 from .host import DEFAULT, GpHost, KeySet, Transmit
 
 THROUGH_PCSC = """
@@ -64,6 +65,7 @@ class Bench:
 
     transmit: Transmit
     keys: KeySet = ALL_KEYS_DEFAULT
+    scp02: bool = False
     sent: list[bytes] = field(default_factory=list)
 
     def connect(self, keys: KeySet | None = None, aid: bytes = b"") -> GpHost:
@@ -74,6 +76,9 @@ class Bench:
     def open(
         self, keys: KeySet | None = None, *, level: int = 0x01, version: int = 0, aid: bytes = b""
     ) -> GpHost:
+        """SCP02 has no R-ENC: all that there is stands for it."""
+        if self.scp02 and level & RENC:
+            level = ENC | RMAC
         return self.connect(keys, aid).open(level, version)
 
     def _recorded(self, apdu: bytes) -> bytes:
@@ -82,9 +87,9 @@ class Bench:
 
 
 class PutIn(Protocol):
-    """Puts a new card of a preset into the reader."""
+    """Puts a new card of a preset into the reader; ``i`` is its variant of the secure channel."""
 
-    def __call__(self, preset: str, **quirks: bool) -> Bench: ...
+    def __call__(self, preset: str, i: int | None = None, **quirks: bool) -> Bench: ...
 
 
 Transport = Callable[[dict[str, bytes], Path], AbstractContextManager[Transmit]]
@@ -93,9 +98,10 @@ Transport = Callable[[dict[str, bytes], Path], AbstractContextManager[Transmit]]
 def _putting(transport: Transport, folder: Path) -> Iterator[PutIn]:
     with ExitStack() as stack:
 
-        def put(preset: str, **quirks: bool) -> Bench:
-            content = with_quirks(memory(preset, 7), dict(quirks))
-            return Bench(stack.enter_context(transport(content, folder)))
+        def put(preset: str, i: int | None = None, **quirks: bool) -> Bench:
+            content = memory(preset, 7) if i is None else memory(preset, 7, i=i)
+            transmit = stack.enter_context(transport(with_quirks(content, dict(quirks)), folder))
+            return Bench(transmit, scp02=preset == "gp-scp02")
 
         yield put
 

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 
 from .cap import build_cap, read_cap
-from .channel import ENC, MAC, RENC, RMAC, GpRefused
+from .channel import ENC, MAC, RENC, RMAC, GpRefused, Scp03
 from .conftest import Bench, PutIn
-from .crypto import aes_kcv
-from .host import ISD, KeySet, lv
+from .crypto import aes_kcv, des_kcv
+from .host import ISD, GpHost, KeySet, lv
 
 pytestmark = pytest.mark.foreign
 
@@ -20,7 +20,7 @@ PACKAGE, MODULE = bytes.fromhex("D2760000854701"), bytes.fromhex("D2760000854701
 SSD = bytes.fromhex("D27600008553")
 NEW: KeySet = (b"\x11" * 16, b"\x22" * 16, b"\x33" * 16)
 OTHER: KeySet = (b"\x44" * 16, b"\x55" * 16, b"\x66" * 16)
-CARDS = ["company-card", "gp-card"]
+CARDS = [("company-card", None), ("gp-card", None), ("gp-scp02", 0x75)]
 CAP = read_cap(build_cap(PACKAGE, MODULE, 1200))
 MODES = [0, MAC, ENC, RMAC, ENC | RMAC, RENC]
 
@@ -32,9 +32,10 @@ def instructions(bench: Bench) -> str:
     )
 
 
-@pytest.fixture(params=CARDS)
+@pytest.fixture(params=CARDS, ids=lambda card: card[0])
 def bench(request: pytest.FixtureRequest, put_in: PutIn) -> Bench:
-    return put_in(request.param)
+    preset, i = request.param
+    return put_in(preset, i)
 
 
 def test_info(bench: Bench) -> None:
@@ -123,13 +124,15 @@ def test_lock_and_lock_again(bench: Bench) -> None:
     assert {version for _, version, _ in bench.open(OTHER).key_template()} == {1}
 
 
-def key_dgis(keys: KeySet, version: int, encrypt: Callable[[bytes], bytes]) -> bytes:
-    """DGI 00B9, which describes a key set of AES-128, and DGI 8113 for each of its keys."""
+def key_dgis(host: GpHost, keys: KeySet, version: int) -> bytes:
+    """DGI 00B9, which describes a key set of 16 bytes each, and DGI 8113 for each of its keys."""
+    assert host.channel is not None
+    kind, kcv = (0x80, des_kcv) if host.protocol == 0x02 else (0x88, aes_kcv)
     described = b""
     for number, key in enumerate(keys, start=1):
-        head = bytes.fromhex("950138 800188 810110") + bytes([0x82, 1, number, 0x83, 1, version, 0x84, 3])
-        described += b"\xb9" + lv(head + aes_kcv(key))
-    values = b"".join(bytes.fromhex("811310") + encrypt(key) for key in keys)
+        head = bytes([0x95, 1, 0x38, 0x80, 1, kind, 0x81, 1, 16, 0x82, 1, number, 0x83, 1, version, 0x84, 3])
+        described += b"\xb9" + lv(head + kcv(key))
+    values = b"".join(bytes.fromhex("811310") + host.channel.encrypt_key(key) for key in keys)
     return bytes.fromhex("00B9") + lv(described) + values
 
 
@@ -139,9 +142,8 @@ def test_a_domain_is_made_keyed_and_used(bench: Bench) -> None:
     host.create_domain(SSD)
     (made,) = [entry for entry in host.list() if entry.kind == "SSD"]
     assert (made.aid, made.domain) == (SSD, ISD)
-    assert host.channel is not None
-    host.personalize(SSD, [key_dgis(NEW, 0x20, host.channel.encrypt_key)], kind=0x28)
-    assert bench.open(NEW, aid=SSD, level=RENC, version=0x20).lock(OTHER) == 0x20
+    host.personalize(SSD, [key_dgis(host, NEW, 0x20)], kind=0x28)
+    assert bench.open(NEW, aid=SSD, level=ENC, version=0x20).lock(OTHER) == 0x20
     assert [entry.kind for entry in bench.open(OTHER, aid=SSD).list()] == ["SSD"]
     second = bytes.fromhex("D27600008554")
     issuer = bench.open()
@@ -277,6 +279,50 @@ def test_longer_keys(put_in: PutIn, size: int) -> None:
     bench.open(keys, level=RENC).install(CAP)
     bench.open(keys).lock(NEW)
     assert bench.open(NEW).list()
+
+
+def test_a_card_of_the_long_form(put_in: PutIn) -> None:
+    """S16: the first challenge, of eight bytes, is answered 6700; the second has sixteen."""
+    bench = put_in("gp-card", 0x71)
+    for modes in MODES:
+        assert bench.open(level=modes).list()
+    assert [apdu[4] for apdu in bench.sent if apdu[1] == 0x50][:2] == [8, 16]
+    bench.open(level=RENC).install(CAP)
+    assert bench.open().lock(NEW) == 1
+    assert bench.open(NEW, level=ENC).list()
+
+
+@pytest.mark.parametrize("i", [0x15, 0x55])
+def test_the_usual_variants_of_scp02(put_in: PutIn, i: int) -> None:
+    """Without R-MAC, which the card refuses, and with the encryption of the ICV or not as i says."""
+    bench = put_in("gp-scp02", i)
+    for modes in (0, MAC, ENC):
+        assert bench.open(level=modes).list()
+    with pytest.raises(GpRefused, match="EXTERNAL AUTHENTICATE: 6A86"):
+        bench.open(level=RMAC)
+    bench.open(level=ENC).install(CAP)
+
+
+@pytest.mark.parametrize("i", [0x00, 0x10, 0x20, 0x30, 0x60])
+def test_the_variants_of_scp03(put_in: PutIn, i: int) -> None:
+    """Random challenges and pseudo-random ones; R-MAC and R-ENC where i says so."""
+    bench = put_in("gp-card", i)
+    for modes in MODES:
+        wanted = (modes & RMAC and not i & 0x20) or (modes & RENC and not i & 0x40)
+        if wanted:
+            with pytest.raises(GpRefused, match="EXTERNAL AUTHENTICATE: 6A86"):
+                bench.open(level=modes)
+        else:
+            assert bench.open(level=modes).list()
+
+
+def test_the_challenge_is_foretold(put_in: PutIn) -> None:
+    """i bit 10: from K-ENC, the counter that the card tells, and the AID of the domain."""
+    host = put_in("gp-card").connect()
+    for _ in range(3):
+        answer = host.initialize_update()[:-2]
+        assert isinstance(host.channel, Scp03)
+        assert host.channel.challenge_is(host.keys[0], host.domain, answer)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/li
 PACKAGE, MODULE = bytes.fromhex("D2760000854701"), bytes.fromhex("D276000085470101")
 ISD = "A000000151000000"
 KEY = "00112233445566778899AABBCCDDEEFF"
-CARDS = ["company-card"]
+CARDS = ["gp-card", "gp-scp02"]
 
 
 def java() -> list[str]:
