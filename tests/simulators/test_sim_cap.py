@@ -11,7 +11,13 @@ from tegata.apdu.errors import InputError
 from tegata.applets.entry_badge import model as entry_badge
 from tegata.applets.security_domain.model.cap import Kind, read_cap
 from tegata.simulators.apps import package_models, packages
+from tegata.simulators.card import MemoryStore, SimulatedCard
+from tegata.simulators.card.device import seeded
 from tegata.simulators.commands import sim
+from tegata.simulators.presets import memory
+
+from ..foreign.gpp import cap as independent
+from .apps.gp_host import GpHost
 
 
 def run(*words: str | Path) -> Result:
@@ -101,3 +107,27 @@ def test_every_model_that_can_be_loaded_has_one_name() -> None:
     names = [next(iter(modules.values())) for modules in packages().values()]
     assert len(set(names)) == len(names)
     assert entry_badge.PACKAGE_AID in packages()
+
+
+@pytest.mark.parametrize(
+    ("words", "alive"),
+    [(("piv",), True), (("entry-badge",), True), (("F0000000010001", "--size", "20480"), False)],
+    ids=["piv", "entry-badge", "placeholder"],
+)
+def test_what_is_written_is_loaded_and_answers(words: tuple[str, ...], alive: bool, tmp_path: Path) -> None:
+    """By a host that shares no code with ours, with the hash of what it loads."""
+    path = tmp_path / "package.cap"
+    assert run(words[0], path, *words[1:]).exit_code == 0
+    card = SimulatedCard(MemoryStore(memory("gp-card", 7)), entropy=seeded(b"cap"), contactless=False)
+    card.power_up()
+    host = GpHost(card.transmit)
+    host.select()
+    host.open(0x03)
+    file = independent.read_cap(path.read_bytes())
+    host.load(file, hash_name="sha256")
+    (module,) = file.applets
+    host.install_only(file.package, module)
+    answer = card.transmit(bytes.fromhex("00A40400") + bytes((len(module),)) + module + b"\x00")
+    assert answer[-2:].hex() == "9000"
+    placeholder = bytes((0x6F, len(module) + 2, 0x84, len(module))) + module + b"\x90\x00"
+    assert (answer != placeholder) is alive
