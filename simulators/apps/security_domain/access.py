@@ -7,19 +7,21 @@ from typing import Protocol
 from ....apdu.command import Command, Response
 from ....apdu.secret import Secret
 from ...card.application import CardStatus, DomainContext
-from ...card.registry import Kind, Privilege
+from ...card.registry import Kind
 
 __all__ = [
+    "ANYBODY",
     "AUTHENTICATED",
     "C_MAC",
     "Channel",
     "authenticated",
     "card_state",
     "require",
-    "require_management",
 ]
 
-AUTHENTICATED, C_MAC = 0x80, 0x01
+AUTHENTICATED, ANY_AUTHENTICATED, C_MAC = 0x80, 0x40, 0x01
+ANYBODY = AUTHENTICATED | ANY_AUTHENTICATED
+"""The owner, or somebody else whom the card knows: who then needs a token (GPC 2.3.1 §9.1.3)."""
 
 
 class Channel(Protocol):
@@ -69,30 +71,22 @@ class Channel(Protocol):
         ...
 
 
-def authenticated(ctx: DomainContext) -> bool:
-    """Whether the current command comes from the host that opened the channel, as the domain's owner.
+def authenticated(ctx: DomainContext, by: int = AUTHENTICATED) -> bool:
+    """Whether the current command comes from the host that opened the channel, as the domain's owner or as
+    one of ``by``.
 
     A channel without C-MAC authenticates plain commands; any other only those it unwrapped.
     """
     channel: Channel | None = ctx.channel_state
-    if channel is None or not channel.level & AUTHENTICATED:
+    if channel is None or not channel.level & by:
         return False
-    return not channel.level & C_MAC or bool(ctx.security_level & AUTHENTICATED)
+    return not channel.level & C_MAC or bool(ctx.security_level & by)
 
 
-def require(ctx: DomainContext, level: int = C_MAC) -> None:
+def require(ctx: DomainContext, level: int = C_MAC, *, by: int = AUTHENTICATED) -> None:
     """Raises CardStatus 6982 unless the host is authenticated and the command came under ``level``."""
-    if not authenticated(ctx) or ctx.security_level & level != level:
+    if not authenticated(ctx, by) or ctx.security_level & level != level:
         raise CardStatus(0x6982)
-
-
-def require_management(ctx: DomainContext) -> None:
-    """Content is changed by the issuer's domain or one with Authorized Management (GPC 2.3.1 §9.1.3).
-    Raises CardStatus 6982 or 6985."""
-    require(ctx)
-    manages = ctx.entry.privileges & Privilege.AUTHORIZED_MANAGEMENT
-    if ctx.entry.kind is not Kind.ISSUER_DOMAIN and not manages:
-        raise CardStatus(0x6985)
 
 
 def card_state(ctx: DomainContext) -> int:

@@ -19,6 +19,7 @@ from .keystore import KeyStore
 from .opening import diversification, sequence_counter
 from .protocols import capabilities, recognition
 from .rights import COUNTER
+from .room import require_room_for_data
 from .status import visible
 
 __all__ = ["get_data", "personalize", "store_data"]
@@ -123,6 +124,7 @@ def _hand_on(ctx: DomainContext, command: Command, target: bytes, *, last: bool)
     application, its_context = ctx.application(target)
     # It may have been given away or locked over another logical channel since it was named.
     check_target(ctx, its_context.entry)
+    require_room_for_data(ctx, its_context.entry, command.data)
     response = application.personalize(its_context, command)
     if last:
         ctx.personalization_target = None

@@ -13,7 +13,7 @@ from ....applets.security_domain.model.tokens import (
 )
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, Privilege, RegistryEntry
-from .access import require
+from .access import ANYBODY, require
 from .keys import delete_keys
 from .privileges import give_back
 from .rights import Request, authorize, require_reach
@@ -25,7 +25,7 @@ WITH_RELATED = 0x80
 
 def delete(ctx: DomainContext, command: Command) -> Response:
     """DELETE of keys, an application, or a package (with its applications when P2 = 80)."""
-    require(ctx)
+    require(ctx, by=ANYBODY)
     try:
         objects, token, signed = split_delete(command.data)
         reference = find_control_reference(signed) or ControlReference()
@@ -33,6 +33,7 @@ def delete(ctx: DomainContext, command: Command) -> Response:
         raise CardStatus(0x6A80) from None
     values = {tlv.tag: tlv.value for tlv in objects}
     if Tag.KEY_VERSION in values or Tag.KEY_ID in values:
+        require(ctx)
         return delete_keys(ctx, command, values)
     if command.p1 != 0 or command.p2 not in (0, WITH_RELATED):
         raise CardStatus(0x6A86)

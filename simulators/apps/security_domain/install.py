@@ -21,7 +21,7 @@ from ....applets.security_domain.model.tokens import fields_of, split_install, t
 from ...card.application import Application, CardStatus, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry, ancestors
 from . import load, privileges
-from .access import require
+from .access import ANYBODY, require
 from .parameters import Parameters
 from .rights import NO_RECEIPT, Authorization, Request, authorize, require_manager, require_reach
 from .room import require_room
@@ -46,7 +46,7 @@ class Job:
 
 def install(ctx: DomainContext, command: Command) -> Response:
     """Dispatch on P1; any INSTALL ends a personalisation."""
-    require(ctx)
+    require(ctx, by=ANYBODY)
     ctx.personalization_target = None
     ctx.clear_on_deselect.pop(BLOCK_NUMBER, None)
     combined = command.p1 == Install.LOAD_INSTALL_AND_MAKE_SELECTABLE
@@ -59,6 +59,7 @@ def install(ctx: DomainContext, command: Command) -> Response:
     except ValueError:
         raise CardStatus(0x6A80) from None
     if command.p1 == Install.FOR_PERSONALIZATION:
+        require(ctx)
         ctx.personalization_target = _target(ctx, fields, token)
         # GPC 2.3.1 §11.5.3: no receipt here; most cards answer without data.
         return Response()

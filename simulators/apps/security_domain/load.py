@@ -18,7 +18,7 @@ from ....applets.security_domain.model.tokens import DapBlock
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, LifeCycle, RegistryEntry
 from .. import package_models
-from .access import require
+from .access import ANYBODY, require
 from .dap import check_hash, check_signatures
 from .parameters import Parameters
 from .rights import Authorization, require_reach
@@ -90,7 +90,7 @@ def begin(
 def load(ctx: DomainContext, command: Command) -> Response:
     """One block. An error ends the load."""
     session: LoadSession | None = ctx.clear_on_deselect.pop(SESSION, None)
-    require(ctx)
+    require(ctx, by=ANYBODY)
     if session is None or session.code:
         raise CardStatus(0x6985)
     if command.p1 not in (0, LAST_BLOCK) or command.p2 != session.blocks & 0xFF:

@@ -15,7 +15,7 @@ from ....applets.security_domain.model.receipts import COUNTER_MAX, Confirmation
 from ....applets.security_domain.model.tokens import ControlReference
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, Privilege, RegistryEntry, ancestors
-from .access import AUTHENTICATED, require
+from .access import ANYBODY, AUTHENTICATED, require
 from .keystore import RECEIPT_KVN, TOKEN_KVN
 from .privileges import DELEGATED, holder
 from .suites import sign_with_version, verify_with_version
@@ -78,7 +78,7 @@ def authorize(ctx: DomainContext, request: Request, *, globally: int = 0) -> Aut
 
 def require_manager(ctx: DomainContext, *, globally: int = 0) -> None:
     """Raises CardStatus 6982 or 6985 for a domain that manages no content, with a token or without."""
-    require(ctx)
+    require(ctx, by=ANYBODY)
     if not _authorized(ctx, globally) and not ctx.entry.privileges & DELEGATED:
         raise CardStatus(0x6985)
 

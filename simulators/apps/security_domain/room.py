@@ -7,7 +7,7 @@ from ...card.application import CardStatus, DomainContext
 from ...card.registry import RegistryEntry
 from .parameters import Parameters
 
-__all__ = ["require_minimum", "require_room"]
+__all__ = ["require_minimum", "require_room", "require_room_for_data"]
 
 
 def require_minimum(ctx: DomainContext, parameters: Parameters) -> None:
@@ -32,4 +32,13 @@ def require_room(ctx: DomainContext, entry: RegistryEntry, more: int = 0) -> Non
         raise CardStatus(0x6A84)
     most = entry.quota[1]
     if most and ctx.used_by(entry.aid) > most:
+        raise CardStatus(0x6A84)
+
+
+def require_room_for_data(ctx: DomainContext, entry: RegistryEntry, data: bytes) -> None:
+    """Before an application takes ``data`` in its personalisation. What it writes at other times is its own
+    business: a try counter has to go down on a full card as well."""
+    require_room(ctx, entry, len(data))
+    most = entry.quota[1]
+    if most and ctx.used_by(entry.aid) + len(data) > most:
         raise CardStatus(0x6A84)
