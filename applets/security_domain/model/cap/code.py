@@ -13,18 +13,17 @@ from .header import StaticSizes
 from .stream import Component
 
 __all__ = [
-    "ConstantPool",
     "MethodBlock",
     "Methods",
     "StaticFields",
     "check_class",
     "check_reference_locations",
     "check_static_resources",
+    "count_constants",
 ]
 
 HANDLER_SIZE = 8
 CONSTANT_KINDS = range(1, 7)
-CLASS_REFERENCES = range(1, 5)
 EXTERNAL = 0x80
 ELEMENT_SIZES = {2: 1, 3: 1, 4: 2, 5: 4}
 """Type of a static array (boolean, byte, short, int) to bytes of an element (JCVM 3.1 table 6-13)."""
@@ -95,32 +94,22 @@ def _block(fields: Fields, size: int, constants: int) -> MethodBlock:
     return MethodBlock(size, count)
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantPool:
-    """Number of entries, and of the imported package with the highest token (-1: none)."""
-
-    count: int
-    last_import: int
-
-    @classmethod
-    def parse(cls, component: Component, imports: int) -> ConstantPool:
-        fields = component.fields()
-        count = fields.u2("the number of constants")
-        last = -1
-        for index in range(count):
-            begin = fields.at
-            kind = fields.u1("the kind of a constant")
-            if kind not in CONSTANT_KINDS:
-                raise fields.error(f"constant {index} is of kind {kind}; 1 to 6 are known", begin)
-            token = fields.take(3, "a constant")[0]
-            if token & EXTERNAL:
-                last = max(last, token & 0x7F)
-                if token & 0x7F >= imports:
-                    raise fields.error(
-                        f"constant {index} refers to imported package {token & 0x7F} of {imports}", begin
-                    )
-        fields.end()
-        return cls(count, last)
+def count_constants(component: Component, imports: int) -> int:
+    """The number of constants, each of a known kind, and none of a package that is not imported."""
+    fields = component.fields()
+    count = fields.u2("the number of constants")
+    for index in range(count):
+        begin = fields.at
+        kind = fields.u1("the kind of a constant")
+        if kind not in CONSTANT_KINDS:
+            raise fields.error(f"constant {index} is of kind {kind}; 1 to 6 are known", begin)
+        token = fields.take(3, "a constant")[0]
+        if token & EXTERNAL and token & 0x7F >= imports:
+            raise fields.error(
+                f"constant {index} refers to imported package {token & 0x7F} of {imports}", begin
+            )
+    fields.end()
+    return count
 
 
 @dataclass(frozen=True, slots=True)

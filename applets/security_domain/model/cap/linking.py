@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .code import ConstantPool, Methods
+from .code import Methods
 from .fields import Fields
 from .header import Header, Package
 from .packages import package_name
@@ -31,7 +31,7 @@ class Sections:
 
     header: Header
     methods: Methods
-    constants: ConstantPool
+    constants: int
     class_size: int
     image_size: int
 
@@ -125,8 +125,8 @@ def check_descriptor(component: Component, sections: Sections) -> None:
             _described_class(fields, sections)
     begin = fields.at
     count = fields.u2("the number of constants")
-    if count != sections.constants.count:
-        raise fields.error(f"{count} constants; ConstantPool has {sections.constants.count}", begin)
+    if count != sections.constants:
+        raise fields.error(f"{count} constants; ConstantPool has {sections.constants}", begin)
     fields.take(2 * count, "the types of constants")
     while fields.left:
         nibbles = fields.u1("the length of a type")

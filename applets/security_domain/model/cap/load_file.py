@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .code import (
-    ConstantPool,
     Methods,
     StaticFields,
     check_class,
     check_reference_locations,
     check_static_resources,
+    count_constants,
 )
 from .fields import CapError, Version
 from .header import CustomComponent, Directory, Flag, Header, Package
@@ -174,8 +174,8 @@ def _check_flags(header: Header, by_tag: Mapping[int, Component]) -> None:
 def _sections(
     header: Header, by_tag: Mapping[int, Component], imports: int, static_fields: StaticFields
 ) -> Sections:
-    constants = ConstantPool.parse(by_tag[Kind.CONSTANT_POOL], imports)
-    methods = Methods.parse(by_tag[Kind.METHOD], constants.count, extended=header.extended)
+    constants = count_constants(by_tag[Kind.CONSTANT_POOL], imports)
+    methods = Methods.parse(by_tag[Kind.METHOD], constants, extended=header.extended)
     check_class(by_tag[Kind.CLASS], header.format)
     return Sections(header, methods, constants, by_tag[Kind.CLASS].size, static_fields.sizes.image)
 
