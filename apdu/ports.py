@@ -236,7 +236,10 @@ class KeyRing(Protocol):
         ...
 
     def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
-        """SCP02 session keys for ENC, C-MAC and R-MAC from the 2-byte counter (GPC 2.3.1 §E.4.1)."""
+        """SCP02 session keys for ENC, C-MAC and R-MAC from the 2-byte counter (GPC 2.3.1 §E.4.1).
+
+        Where the card has one base key, ``mac`` is its reference too, and so is the DEK's.
+        """
         ...
 
     def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:

@@ -6,6 +6,8 @@ sent, so that nothing of any key is spent. An exchange without a verifiable answ
 
 from __future__ import annotations
 
+import hmac
+
 from ..command import Command, Response
 from ..errors import CardError, StatusError
 from ..ports import ChannelDek, KeyRing, KeySet, SessionKeys
@@ -77,7 +79,9 @@ class Scp02Handshake:
         A challenge that is not foretold is no proof against the card: many cards that announce i = 55 use
         another AID or a random number. To be told, not to be stopped at.
         """
-        return self.answer.challenge == pseudo_random_challenge(self._keys(ring, keys), aid)
+        return _is_des(keys) and hmac.compare_digest(
+            self.answer.challenge, pseudo_random_challenge(self._keys(ring, keys), aid)
+        )
 
     def authenticate(self, ring: KeyRing, keys: KeySet, level: int) -> Scp02Host:
         """Check the card's cryptogram, then send EXTERNAL AUTHENTICATE, once.

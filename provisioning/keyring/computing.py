@@ -99,8 +99,8 @@ class ComputingRing(ABC):
             return key.cmac(message)[:length]
 
     def scp02_session(self, enc: KeyRef, mac: KeyRef, *, sequence: bytes) -> SessionKeys:
-        """SCP02 session keys, 16 bytes each."""
-        with self._key(enc, "enc") as enc_key, self._key(mac, "mac") as mac_key:
+        """SCP02 session keys, 16 bytes each; with one base key both references are its own."""
+        with self._key(enc, "enc") as enc_key, self._key(mac, "mac", "enc") as mac_key:
             return SessionKeys(
                 enc=enc_key.disclose(_scp02(_ENC, sequence), _SCP02_BYTES),
                 mac=mac_key.disclose(_scp02(_C_MAC, sequence), _SCP02_BYTES),
@@ -166,7 +166,7 @@ class ComputingRing(ABC):
             raise InputError("keyring.reference", what="a channel without a DEK")
         if channel.static.algorithm == "3des" and not channel.sequence:
             raise InputError("keyring.reference", what="a 3DES channel without its sequence counter")
-        static = self._key(channel.static, "dek")
+        static = self._key(channel.static, *(("dek", "enc") if channel.sequence else ("dek",)))
         if not channel.sequence:
             return static
         with static:

@@ -23,6 +23,7 @@ from tegata.apdu.scp03 import (
     SecureMessagingError,
     StaticKeys,
     accept_external_authenticate,
+    answered,
     derive_session_keys,
     external_authenticate,
     key_check_value,
@@ -36,6 +37,7 @@ from tegata.apdu.scp03 import (
     wrap_key,
     wrap_response,
 )
+from tegata.apdu.scp03.crypto import cmac
 from tegata.apdu.secure_messaging import pad, unpad
 
 VECTORS = tomllib.loads((Path(__file__).parent / "vectors" / "scp03.toml").read_text(encoding="utf-8"))
@@ -62,7 +64,28 @@ def test_session_keys_of_others(vector: dict[str, Any]) -> None:
         bytes.fromhex(vector["host_challenge"]),
         bytes.fromhex(vector["card_challenge"]),
     )
-    assert keys == channel_keys(vector)
+    if "s_enc" in vector:
+        assert keys == channel_keys(vector)
+    else:
+        made = {"kcv_enc": keys.enc, "kcv_mac": keys.mac, "kcv_rmac": keys.rmac}
+        found = {name: key_check_value(key).hex().upper() for name, key in made.items()}
+        assert found == {name: vector[name] for name in made}
+
+
+@by_source("cmac")
+def test_cmac_of_nist(vector: dict[str, Any]) -> None:
+    assert cmac(secret(vector["key"]), bytes.fromhex(vector["message"])).hex() == vector["mac"]
+
+
+@by_source("wrapper")
+def test_wrapped_commands_of_others(vector: dict[str, Any]) -> None:
+    keys = SessionKeys(secret(KEY), secret(KEY), secret(KEY))
+    host = card = Scp03State(keys, vector["level"])
+    for plain, wrapped in vector["exchanges"]:
+        host, sent = wrap_command(host, Command.parse(bytes.fromhex(plain)))
+        assert bytes(sent).hex() == wrapped
+        card, received = unwrap_command(card, sent)
+        assert bytes(received).hex() == plain
 
 
 @by_source("session")
@@ -339,6 +362,55 @@ def test_levels_follow_the_i_parameter() -> None:
     assert offered == {0x00: [0, 1, 3], 0x20: [0, 1, 3, 0x11, 0x13], 0x60: list(LEVELS)}
     with pytest.raises(ValueError):
         external_authenticate(_opening(0x10), 0x33)
+
+
+# R-MAC sessions inside a channel, and cards that miscount.
+
+
+def test_an_r_mac_session_raises_and_lowers_the_responses() -> None:
+    begin, end = Command(0x80, 0x7A, 0x30, 0x01, b"\x00"), Command(0x80, 0x78, 0x00, 0x03, le=256)
+    host, proof = external_authenticate(_opening(0x70), 0x03)
+    card = accept_external_authenticate(_opening(0x70), proof)
+    sizes = []
+    for command in (
+        Command(0x80, 0xCA, le=256),
+        begin,
+        Command(0x80, 0xCA, le=256),
+        end,
+        begin.with_(p1=0x10),
+    ):
+        host, sent = wrap_command(host, command)
+        card, _ = unwrap_command(card, sent)
+        wire = wrap_response(card, Response(b"abc"))
+        assert unwrap_response(host, wire).data == b"abc"
+        host, card = answered(host, wire.sw), answered(card, wire.sw)
+        assert host == card
+        sizes.append((len(wire.data), host.response_level))
+    # BEGIN itself is answered as before it, END still as in the session.
+    assert sizes == [(3, 0x03), (3, 0x33), (24, 0x33), (24, 0x03), (3, 0x13)]
+
+
+def test_a_refused_begin_changes_nothing() -> None:
+    host, _ = external_authenticate(_opening(0x70), 0x03)
+    host, _ = wrap_command(host, Command(0x80, 0x7A, 0x30, 0x01, b"\x00"))
+    assert answered(host, 0x6985) == host
+    host, _ = wrap_command(host, Command(0x00, 0x7A, 0x30, 0x01, b"\x00"))
+    assert answered(host, 0x9000) == host
+
+
+def test_a_card_that_does_not_count_commands_without_data() -> None:
+    state, _ = external_authenticate(_opening(0x70), 0x33)
+    faulty, _ = wrap_command(replace(state, counts_all=False), Command(0x80, 0xCA))
+    right, _ = wrap_command(state, Command(0x80, 0xCA))
+    assert (faulty.counter, right.counter) == (0, 1)
+    assert faulty.chaining == right.chaining
+    faulty, sent = wrap_command(faulty, Command(0x80, 0xE2, data=b"\x01"))
+    card = replace(state, counts_all=False, chaining=right.chaining)
+    assert unwrap_command(card, sent) == (faulty, Command(0x80, 0xE2, data=b"\x01"))
+    assert faulty.counter == 1
+    # A card that counts right makes nothing of it.
+    with pytest.raises(SecureMessagingError):
+        unwrap_command(right, sent)
 
 
 # The host that talks.
