@@ -248,7 +248,8 @@ class DomainContext(Context):
         """A datum of the card itself (``cplc``, ``card-life-cycle`` …)."""
         return self._machine.read("card/" + name, b"")
 
-    def card_put(self, name: str, value: bytes) -> None:
+    def card_put(self, name: str, value: bytes | None) -> None:
+        """Write a datum of the card itself; None removes it."""
         self._machine.write("card/" + name, value, atomic=True)
 
 

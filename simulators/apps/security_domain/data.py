@@ -13,7 +13,7 @@ from ...card.registry import Kind, LifeCycle, Privilege
 from ..personalization import MAX_STAGED, collect
 from .access import require
 from .install import BLOCK_NUMBER, check_target
-from .key_groupings import read_keys
+from .key_groupings import KEYS, read_keys
 from .keys import checked_key, store_keys
 from .keystore import KeyStore
 from .opening import diversification, sequence_counter
@@ -32,6 +32,9 @@ APPLICATIONS, APPLICATION = 0x2F00, 0x61
 """The list of applications, and one line of it (ISO 7816-4 §12.2.2): not wrapped whatever CLA says."""
 MAX_STORED = 0x7F
 DGI_TEMPLATE = 0x0070
+PRODUCTION = {0x9F67: slice(26, 34), 0x9F66: slice(34, 42)}
+"""Pre-personaliser and personaliser of the card, with date and equipment, and where they stand in the CPLC
+(facts §5.3)."""
 
 
 def get_data(ctx: DomainContext, command: Command) -> Response:
@@ -143,13 +146,41 @@ def _store_own(ctx: DomainContext, command: Command, *, last: bool) -> Response:
     structure = command.p1 & STRUCTURE
     if structure == RESERVED_STRUCTURE:
         raise CardStatus(0x6A86)
+    if structure == DGI_STRUCTURE and (keys := _key_groupings(collected)):
+        _store_keys(ctx, keys)
+        return Response()
     objects = _template(collected) if structure == DGI_STRUCTURE else _objects(collected)
     with ctx.transaction():
         for tlv in objects:
-            if tlv.tag not in STORED or not 0 < len(tlv.value) <= MAX_STORED:
-                raise CardStatus(0x6A80)
-            ctx.nv.put(f"data/{tlv.tag:x}", tlv.value)
+            _store_object(ctx, tlv)
     return Response()
+
+
+def _store_object(ctx: DomainContext, tlv: Tlv) -> None:
+    """Inside a transaction: an object of the domain, or its part of the production data of the card.
+
+    Raises CardStatus 6A80.
+    """
+    place = PRODUCTION.get(tlv.tag)
+    if (
+        place is not None
+        and ctx.entry.kind is Kind.ISSUER_DOMAIN
+        and len(tlv.value) == place.stop - place.start
+    ):
+        whole = ctx.card_get("cplc")
+        ctx.card_put("cplc", whole[: place.start] + tlv.value + whole[place.stop :])
+    elif tlv.tag in STORED and 0 < len(tlv.value) <= MAX_STORED:
+        ctx.nv.put(f"data/{tlv.tag:x}", tlv.value)
+    else:
+        raise CardStatus(0x6A80)
+
+
+def _key_groupings(raw: bytes) -> list[tuple[int, bytes]]:
+    """The groupings of ``raw`` when they bring keys, which then come alone; nothing otherwise."""
+    groupings, rest = read_dgis(raw)
+    if rest or not groupings or groupings[0].tag != KEYS:
+        return []
+    return [(grouping.tag, grouping.value) for grouping in groupings]
 
 
 def _objects(raw: bytes) -> list[Tlv]:

@@ -126,10 +126,13 @@ def waiting(ctx: DomainContext) -> LoadSession:
 
 
 def put_package(ctx: DomainContext, session: LoadSession) -> None:
-    """Inside a transaction: the package is on the card. Raises CardStatus 6A80, 6A84."""
+    """Inside a transaction: the package is on the card. Another logical channel may have loaded it as well,
+    or deleted its domain. Raises CardStatus 6A80, 6A84, 6A88."""
     known = ctx.find(session.entry.aid)
     if known is not None and known.life_cycle != LOADING:
         raise CardStatus(0x6A80)
+    if ctx.find(session.entry.domain) is None:
+        raise CardStatus(0x6A88)
     ctx.put_entry(session.entry)
     ctx.code.put(session.entry.aid.hex(), session.code)
     require_room(ctx, session.entry)

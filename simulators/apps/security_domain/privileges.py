@@ -105,4 +105,4 @@ def give_back(ctx: DomainContext, entry: RegistryEntry, kept: int = 0) -> None:
     issuer = next(other for other in ctx.registry() if other.kind is Kind.ISSUER_DOMAIN)
     if issuer.life_cycle != LifeCycle.CARD_TERMINATED:
         ctx.put_entry(issuer.with_(privileges=issuer.privileges | back))
-    ctx.card_put(name, (lent & kept).to_bytes(3, "big"))
+    ctx.card_put(name, (lent & kept).to_bytes(3, "big") if lent & kept else None)

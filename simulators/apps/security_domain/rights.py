@@ -54,12 +54,14 @@ class Authorization:
 
     def commit(self, ctx: DomainContext, context: bytes) -> bytes:
         """Inside the transaction of the operation: remember the token's number, and make the receipt over
-        ``context``; the data of the answer."""
+        ``context``; the data of the answer. Raises CardStatus 6985 for a number that was used meanwhile."""
         if not self.verifier:
             return NO_RECEIPT
         if self.reference.number:
+            # A load over another logical channel may have used it since it was checked.
             verifier = domain_context(ctx, self.verifier)
-            verifier.nv.put(f"{USED}/{self.reference.number.hex()}", b"\x01")
+            _require_unused(verifier, self.reference.number)
+            verifier.nv.put(_used(self.reference.number), b"\x01")
         return _receipt(ctx, self.reference.number, context)
 
 
@@ -99,9 +101,17 @@ def _check_token(ctx: DomainContext, request: Request) -> Authorization:
     for tag, bound in ((Tag.IIN, reference.issuer), (Tag.CIN, reference.image)):
         if bound and bound != verifier.nv.get(f"data/{tag:x}"):
             raise CardStatus(0x6985)
-    if reference.number and f"{USED}/{reference.number.hex()}" in verifier.nv:
-        raise CardStatus(0x6985)
+    _require_unused(verifier, reference.number)
     return Authorization(reference, entry.aid)
+
+
+def _used(number: bytes) -> str:
+    return f"{USED}/{number.hex()}"
+
+
+def _require_unused(verifier: DomainContext, number: bytes) -> None:
+    if number and _used(number) in verifier.nv:
+        raise CardStatus(0x6985)
 
 
 def _receipt(ctx: DomainContext, number: bytes, context: bytes) -> bytes:

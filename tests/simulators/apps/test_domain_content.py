@@ -345,6 +345,17 @@ def test_the_manager_of_the_card_has_an_address(card: SimulatedCard) -> None:
     assert card.transmit(bytes.fromhex("80CA5F5000")) == bytes.fromhex("5F5004") + b"a.bc\x90\x00"
 
 
+def test_whoever_personalised_the_card_is_in_its_production_data(card: SimulatedCard) -> None:
+    """As GlobalPlatformPro writes it: ``9F67`` and ``9F66``, eight bytes each (facts §5.3)."""
+    before = card.transmit(bytes.fromhex("80CA9F7F00"))
+    session(card).store_data([bytes.fromhex("9F6708") + b"PREPERSO"])
+    session(card).store_data([bytes.fromhex("9F6608") + b"PERSONAL"])
+    after = card.transmit(bytes.fromhex("80CA9F7F00"))
+    assert after == before[: 3 + 26] + b"PREPERSOPERSONAL" + b"\x90\x00"
+    with pytest.raises(GpRefused, match="6A80"):
+        session(card).store_data([bytes.fromhex("9F6607") + b"PERSONA"])
+
+
 # The global PIN.
 
 

@@ -198,3 +198,28 @@ def test_the_quirk_of_a_mixed_set() -> None:
     assert answer[13:21] != kdf(DEFAULT, 0x02, 64, sequence + ISD)
     deceived = GpHost(card.transmit).open(0x33)
     assert deceived.send(0x80, 0xF2, 0x80, 0x02, bytes.fromhex("4F00"))[1] == 0x6982
+
+
+def test_keys_of_the_domain_in_data_groupings(host: GpHost) -> None:
+    """The layout of ``B7`` and ``B9`` and its ciphertexts are those of facts §2.6, under the DEK 00..0F."""
+    dek = bytes(range(16))
+    data = b"\x01" + b"".join(block_with_length(DEFAULT, dek) for _ in range(3))
+    assert put(host, 0x81, data)[1] == 0x9000
+    host = GpHost(host._transmit, (dek, dek, dek)).open(0x01, version=1)
+    groupings = (
+        "00B930B71080018881011083010296010197020003"
+        "B9088201018403504A77B9088201028403F2A8DFB9088201038403D7D0E4"
+        "811310D533E59B45A153ED7E5E9C5DFCFD4AAA8113103EF0B1A5E3059DAB21FCE23A7B61C4CA"
+        "811310ADDE68F7AD497268D31A0DDD5C74B08F"
+    )
+    raw = bytes.fromhex(groupings)
+    assert host.send(0x80, 0xE2, 0x68, 0x00, raw[:60])[1] == 0x9000
+    assert host.send(0x80, 0xE2, 0xE8, 0x01, raw[60:])[1] == 0x9000
+    keys = tuple(bytes(range(start, start + 16)) for start in (0x40, 0x50, 0x60))
+    GpHost(host._transmit, keys).open(0x33, version=2)  # type: ignore[arg-type]
+    again = GpHost(host._transmit, (dek, dek, dek)).open(0x01, version=1)
+    assert again.send(0x80, 0xE2, 0xE8, 0x00, raw)[1] == 0x6A80
+    wrong = raw.replace(bytes.fromhex("504A77"), bytes.fromhex("504A78")).replace(
+        bytes.fromhex("830102"), bytes.fromhex("830103")
+    )
+    assert again.send(0x80, 0xE2, 0xE8, 0x00, wrong)[1] == 0x6982

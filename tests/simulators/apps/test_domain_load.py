@@ -1,7 +1,10 @@
 """Loading and installing: LOAD in all its ways, what it leaves behind, memory, tears."""
 
 import hashlib
-from typing import get_args
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
@@ -21,6 +24,8 @@ INSTANCE = bytes.fromhex("F0746567617461100002")
 ISD = bytes.fromhex("A000000151000000")
 PHASES = get_args(Phase)
 NV, RAM = 40000, 2000
+VECTORS = "applets/security_domain/vectors/load_files.toml"
+DESCRIPTOR = 0x0B
 
 
 def cap(size: int = 600, package: bytes = PACKAGE, module: bytes = MODULE) -> CapFile:
@@ -259,6 +264,56 @@ def test_the_quirk_of_a_load_that_leaves_garbage() -> None:
     assert free(host) == before
     host.load(cap(600))
     assert install(host) == 0x9000
+
+
+REAL = tomllib.loads((Path(__file__).parents[2] / VECTORS).read_text(encoding="utf-8"))["load_file"]
+
+
+SENT = [
+    (vector, way) for vector in REAL for way in ("with_descriptor", "without_descriptor") if way in vector
+]
+
+
+@pytest.mark.parametrize(("vector", "way"), SENT, ids=[f"{vector['name']} {way}" for vector, way in SENT])
+def test_files_of_a_real_converter_with_descriptor_and_without(
+    host: GpHost, vector: dict[str, Any], way: str
+) -> None:
+    """The hashes are those that others computed from these files (facts §C7)."""
+    code = bytes.fromhex("".join(vector["raw"].split()))
+    package = bytes.fromhex(vector["package"])
+    if way == "without_descriptor":
+        code = b"".join(component for component in components(code) if component[0] != DESCRIPTOR)
+    digest = bytes.fromhex(vector[way]["sha256"])
+    assert begin(host, package, b"", digest, b"", b"") == 0x9000
+    whole = b"\xc4\x82" + len(code).to_bytes(2, "big") + code
+    for number in range(0, len(whole), 200):
+        last = number + 200 >= len(whole)
+        assert block(host, number // 200, whole[number : number + 200], last=last)[1] == 0x9000
+    for module in vector["applets"]:
+        assert install(host, package, bytes.fromhex(module), INSTANCE) == 0x9000
+
+
+def components(code: bytes) -> Iterator[bytes]:
+    while code:
+        size = 3 + int.from_bytes(code[1:3], "big")
+        yield code[:size]
+        code = code[size:]
+
+
+def test_two_channels_load_the_same_package_and_one_of_them_wins(host: GpHost) -> None:
+    card = host._transmit
+    assert begin(host, PACKAGE, b"", b"", b"", b"") == 0x9000
+    assert card(bytes.fromhex("0070000001")).hex() == "019000"
+
+    def on_the_other(command: bytes) -> bytes:
+        return card(bytes([command[0] | 0x01]) + command[1:])
+
+    other = GpHost(on_the_other)
+    other.select()
+    other.open(0x03)
+    assert begin(other, PACKAGE, b"", b"", b"", b"") == 0x9000
+    assert block(other, 0, stream(cap(200)), last=True)[1] == 0x9000
+    assert block(host, 0, stream(cap(200)), last=True)[1] == 0x6A80
 
 
 def points(card: SimulatedCard, begun: int) -> list[tuple[int, Phase]]:
