@@ -1,23 +1,26 @@
-"""What a security domain tells, as typed values (GPC 2.3.1 §11.3, §11.4). No length is trusted."""
+"""What a security domain tells of its registry and keys, as typed values (GPC 2.3.1 §11.3, §11.4).
+
+No length is trusted. Card recognition data and capabilities are read by ``recognition``.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ...apdu.errors import MalformedResponse
 from ...apdu.tlv import Tlv
-from .model import GLOBALPLATFORM_OID, Privilege, StatusScope, Tag
+from .model import KeyType, Privilege, StatusScope, Tag, read_lv
 
 __all__ = [
-    "CardData",
     "KeyInformation",
     "RegisteredKind",
     "Registered",
     "Selection",
-    "parse_card_data",
     "parse_key_information",
+    "parse_legacy_registry",
     "parse_registry",
     "parse_selection",
     "read_objects",
@@ -25,6 +28,41 @@ __all__ = [
 
 LOCKED = 0x80
 EXTENDED_TYPE = 0xFF
+MAX_SHORT_DATA = 255
+CARD_STATES = {
+    0x01: "op-ready",
+    0x07: "initialized",
+    0x0F: "secured",
+    0x7F: "card-locked",
+    0xFF: "terminated",
+}
+DOMAIN_STATES = {0x03: "installed", 0x07: "selectable", 0x0F: "personalized"}
+APPLICATION_STATES = {0x03: "installed", 0x07: "selectable"}
+PACKAGE_STATES = {0x01: "loaded"}
+KEY_TYPES = {
+    KeyType.DES: "3DES",
+    0x81: "3DES-ECB",
+    0x82: "DES-CBC",
+    0x83: "DES-ECB",
+    0x84: "DES",
+    0x85: "PSK-TLS",
+    KeyType.AES: "AES",
+    0x90: "HMAC-SHA1",
+    0x91: "HMAC-SHA1-160",
+    KeyType.RSA_EXPONENT: "RSA-public-exponent",
+    KeyType.RSA_MODULUS: "RSA-modulus",
+    0xA2: "RSA-private-modulus",
+    0xA3: "RSA-private-exponent",
+    0xA4: "RSA-CRT-p",
+    0xA5: "RSA-CRT-q",
+    0xA6: "RSA-CRT-qinv",
+    0xA7: "RSA-CRT-dp",
+    0xA8: "RSA-CRT-dq",
+    KeyType.EC_PUBLIC: "EC-public",
+    KeyType.EC_PRIVATE: "EC-private",
+    KeyType.EC_PARAMETERS: "EC-curve",
+}
+"""Names of key types (GPC 2.3.1 table 11-16)."""
 
 
 class RegisteredKind(enum.StrEnum):
@@ -51,35 +89,93 @@ class Registered:
 
     @property
     def locked(self) -> bool:
-        """Whether the life cycle says locked; meaningful for applications and domains."""
-        return bool(self.life_cycle & LOCKED)
+        """Whether it is locked: for the issuer's domain, the whole card."""
+        if self.kind is RegisteredKind.ISSUER_DOMAIN:
+            return self.life_cycle == 0x7F
+        return self.kind is not RegisteredKind.PACKAGE and bool(self.life_cycle & LOCKED)
+
+    @property
+    def state(self) -> str:
+        """The name of the life cycle state (GPC 2.3.1 tables 11-3 to 11-6); hex for an application's own."""
+        names = {
+            RegisteredKind.ISSUER_DOMAIN: CARD_STATES,
+            RegisteredKind.DOMAIN: DOMAIN_STATES,
+            RegisteredKind.APPLICATION: APPLICATION_STATES,
+            RegisteredKind.PACKAGE: PACKAGE_STATES,
+        }[self.kind]
+        return "locked" if self.locked else names.get(self.life_cycle, f"{self.life_cycle:02X}")
+
+    @property
+    def privilege_names(self) -> tuple[str, ...]:
+        """Names of the privileges; DAP and delegated management imply the bit of a security domain."""
+        flags = [flag for flag in Privilege if flag and self.privileges & flag == flag]
+        whole = [flag for flag in flags if not any(flag != other and flag & other == flag for other in flags)]
+        if Privilege.SECURITY_DOMAIN in flags:
+            whole = list(dict.fromkeys((Privilege.SECURITY_DOMAIN, *whole)))
+        return tuple(str(flag.name).lower().replace("_", "-") for flag in whole)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, bytes as hex; what the card did not tell is left out."""
+        told: dict[str, Any] = {
+            "privileges": list(self.privilege_names),
+            "domain": self.domain.hex().upper(),
+            "package": self.package.hex().upper(),
+            "version": ".".join(str(part) for part in self.version),
+            "modules": [module.hex().upper() for module in self.modules],
+        }
+        return {
+            "aid": self.aid.hex().upper(),
+            "kind": self.kind.value,
+            "life_cycle": f"{self.life_cycle:02X}",
+            "state": self.state,
+            **{name: value for name, value in told.items() if value},
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInformation:
-    """One key of a domain. ``type`` 88 is AES; ``length`` in bytes."""
+    """One key of a domain: the type of its first component, ``length`` in bytes, and what else is told.
+
+    For elliptic curve keys ``length`` may be 0: the card gives the curve (``F0``) instead, among
+    ``components``. ``usage`` and ``access`` are of the extended form (GPC 2.3.1 table 11-29).
+    """
 
     kid: int
     version: int
     type: int
     length: int
+    components: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    usage: bytes = field(default=b"", compare=False)
+    access: bytes = field(default=b"", compare=False)
 
+    @property
+    def type_name(self) -> str:
+        """The type in words, such as ``AES``; hex for one that is not known."""
+        return KEY_TYPES.get(self.type, f"{self.type:02X}")
 
-@dataclass(frozen=True, slots=True)
-class CardData:
-    """Card recognition data: the GlobalPlatform version, and (protocol, i) of each secure channel."""
-
-    version: str
-    protocols: tuple[tuple[int, int], ...]
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; usage and access only when told."""
+        told = {"usage": self.usage.hex().upper(), "access": self.access.hex().upper()}
+        return {
+            "kid": f"{self.kid:02X}",
+            "version": f"{self.version:02X}",
+            "type": self.type_name,
+            "length": self.length,
+            **{name: value for name, value in told.items() if value},
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The answer to SELECT. ``max_data`` is the longest command data field that the domain takes."""
+    """The answer to SELECT. ``max_data`` is the longest command data field that the domain takes in the
+    short form; ``max_block`` what it claims, longer in the extended form; ``recognition`` the content of
+    ``73``, where the FCI carries it."""
 
     aid: bytes
     max_data: int = 255
     card_locked: bool = False
+    max_block: int = 255
+    recognition: bytes = b""
 
 
 def read_objects(raw: bytes, where: str) -> list[Tlv]:
@@ -98,8 +194,10 @@ def parse_selection(raw: bytes, asked: bytes, *, locked: bool) -> Selection:
     objects = {tlv.tag: tlv.value for tlv in read_objects(fci.value, "FCI")}
     proprietary = read_objects(objects.get(Tag.FCI_PROPRIETARY, b""), "FCI")
     told = next((tlv.value for tlv in proprietary if tlv.tag == Tag.MAX_COMMAND_DATA), b"")
-    most = int.from_bytes(told, "big") or 255
-    return Selection(objects.get(Tag.AID, asked), min(most, 255), locked)
+    most = int.from_bytes(told, "big") or MAX_SHORT_DATA
+    recognition = next((tlv.value for tlv in proprietary if tlv.tag == Tag.CARD_RECOGNITION), b"")
+    aid = objects.get(Tag.AID) or asked
+    return Selection(aid, min(most, MAX_SHORT_DATA), locked, most, recognition)
 
 
 def parse_registry(raw: bytes, scope: int) -> list[Registered]:
@@ -141,37 +239,66 @@ def _kind(scope: int, privileges: Privilege) -> RegisteredKind:
     return RegisteredKind.DOMAIN if domain else RegisteredKind.APPLICATION
 
 
+def parse_legacy_registry(raw: bytes, scope: int) -> list[Registered]:
+    """The entries of GET STATUS with P2 = 00 (GPC 2.3.1 table 11-35). Raises MalformedResponse.
+
+    Length and AID, life cycle, first byte of privileges; with P1 = 10 the modules behind it.
+    """
+    found, offset = [], 0
+    try:
+        while offset < len(raw):
+            aid, offset = read_lv(raw, offset)
+            if not aid or offset + 2 > len(raw):
+                raise ValueError("an entry is cut off")
+            life_cycle, privilege = raw[offset], raw[offset + 1]
+            offset += 2
+            modules = []
+            if scope == StatusScope.PACKAGES_AND_MODULES:
+                count, offset = raw[offset], offset + 1
+                for _ in range(count):
+                    module, offset = read_lv(raw, offset)
+                    modules.append(module)
+            privileges = Privilege(privilege << 16)
+            kind = _kind(scope, privileges)
+            found.append(Registered(aid, kind, life_cycle, privileges, modules=tuple(modules)))
+    except (ValueError, IndexError):
+        raise MalformedResponse("an entry of the older form that is cut off", "GET STATUS") from None
+    return found
+
+
 def parse_key_information(raw: bytes) -> tuple[KeyInformation, ...]:
-    """The content of ``E0``: ``C0`` templates, basic or extended (GPC 2.3.1 §11.3.3.1.1)."""
+    """The content of ``E0``: ``C0`` templates, basic or extended (GPC 2.3.1 §11.3.3.1.1).
+
+    Raises MalformedResponse.
+    """
     found = []
     for tlv in read_objects(raw, "key information"):
-        value = tlv.value
-        if tlv.tag != Tag.KEY or len(value) < 4:
+        if tlv.tag != Tag.KEY or len(tlv.value) < 4:
             raise MalformedResponse("a key template of the wrong form", "key information")
-        kid, version, kind = value[:3]
-        if kind == EXTENDED_TYPE:
-            if len(value) < 6:
-                raise MalformedResponse("an extended key template that is too short", "key information")
-            kind, length = value[3], int.from_bytes(value[4:6], "big")
-        else:
-            length = value[3] or 256
-        found.append(KeyInformation(kid, version, kind, length))
+        extended = tlv.value[2] == EXTENDED_TYPE
+        found.append((_extended_key if extended else _basic_key)(tlv.value))
     return tuple(found)
 
 
-def parse_card_data(raw: bytes) -> CardData:
-    """The content of ``66`` (GPC 2.3.1 §H.2); object identifiers of others are left out."""
-    recognition = next(
-        (tlv for tlv in read_objects(raw, "card data") if tlv.tag == Tag.CARD_RECOGNITION), None
-    )
-    version, protocols = "", []
-    for template in read_objects(recognition.value if recognition else b"", "card data"):
-        if template.tag not in (0x60, 0x64):
-            continue
-        for oid in read_objects(template.value, "card data"):
-            arcs = oid.value.removeprefix(GLOBALPLATFORM_OID)
-            if template.tag == 0x60 and arcs[:1] == b"\x02":
-                version = ".".join(str(arc) for arc in arcs[1:])
-            elif template.tag == 0x64 and arcs[:1] == b"\x04" and len(arcs) == 3:
-                protocols.append((arcs[1], arcs[2]))
-    return CardData(version, tuple(protocols))
+def _basic_key(value: bytes) -> KeyInformation:
+    pairs = [(value[at], value[at + 1]) for at in range(2, len(value) - 1, 2)]
+    kind, length = pairs[0]
+    # A length byte of 00 says 256 or more; the second pair of an EC key names the curve.
+    curve = any(other == KeyType.EC_PARAMETERS for other, _ in pairs)
+    return KeyInformation(value[0], value[1], kind, length or (0 if curve else 256), tuple(pairs))
+
+
+def _extended_key(value: bytes) -> KeyInformation:
+    components, offset = [], 2
+    while value[offset : offset + 1] == bytes((EXTENDED_TYPE,)):
+        if offset + 4 > len(value):
+            raise MalformedResponse("an extended key template that is too short", "key information")
+        components.append((value[offset + 1], int.from_bytes(value[offset + 2 : offset + 4], "big")))
+        offset += 4
+    try:
+        usage, offset = read_lv(value, offset) if offset < len(value) else (b"", offset)
+        access, offset = read_lv(value, offset) if offset < len(value) else (b"", offset)
+    except ValueError as error:
+        raise MalformedResponse(str(error), "key information") from None
+    kind, length = components[0]
+    return KeyInformation(value[0], value[1], kind, length, tuple(components), usage, access)

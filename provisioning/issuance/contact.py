@@ -73,8 +73,8 @@ class Contact:
                 if error.sw in NO_SUCH_KEYS:
                     continue
                 raise
-            if self._domain.matches(probe, self.ring, keys.enc, keys.mac):
-                self._domain.authenticate(probe, self.ring, keys.enc, keys.mac)
+            if self._domain.matches(probe, self.ring, keys):
+                self._domain.authenticate(probe, self.ring, keys)
                 self._current = keys
                 return True
         return False
@@ -93,7 +93,7 @@ class Contact:
     def _open(self, keys: KeySet) -> None:
         self._piv_selected = self._piv_managed = False
         self._domain.select()
-        self._domain.open(self.ring, keys.enc, keys.mac, version=keys.version)
+        self._domain.open(self.ring, keys)
 
     def at_door(self, door: Door) -> BadgeRecord:
         """The badge as ``door`` reads it; another application is selected by that."""

@@ -98,9 +98,7 @@ class PutKeys(_Plain):
 
     def do(self, work: Work) -> None:
         keys = work.company_keys
-        domain = work.contact.domain()
-        current = work.contact.current
-        domain.put_key_set(keys.version, work.ring, keys.enc, keys.mac, keys.dek, current_dek=current.dek)
+        work.contact.domain().put_key_set(work.ring, keys)
         work.contact.switch(keys)
 
     def record(self, work: Work, books: Books) -> None:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from tegata.apdu import Secret
 from tegata.apdu.card import Card
-from tegata.apdu.ports import KeyRef
+from tegata.apdu.ports import KeyRef, KeySet
 from tegata.applets.entry_badge import host as badge_host
 from tegata.applets.entry_badge import model as badge
 from tegata.applets.piv import host as piv_host
@@ -69,9 +69,13 @@ class Desk:
     def maker_key(self, usage: str) -> KeyRef:
         return self.ring.refer("gp-default", scheme="fixed", diversification=b"", version=0xFF, usage=usage)
 
+    @property
+    def maker_keys(self) -> KeySet:
+        return KeySet(0xFF, *(self.maker_key(usage) for usage in ("enc", "mac", "dek")))
+
     def open(self) -> None:
         self.domain.select()
-        self.domain.open(self.ring, self.maker_key("enc"), self.maker_key("mac"))
+        self.domain.open(self.ring, self.maker_keys)
 
     def personalize(self, instance: bytes, groupings: Iterable[tuple[int, bytes, bool]]) -> None:
         self.domain.install_for_personalization(instance)

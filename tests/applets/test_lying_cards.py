@@ -23,7 +23,7 @@ from tegata.apdu.authenticity import Verdict
 from tegata.apdu.card import Card
 from tegata.apdu.errors import TegataError
 from tegata.apdu.pin import pin_status
-from tegata.apdu.ports import LinkInfo
+from tegata.apdu.ports import KeySet, LinkInfo
 from tegata.apdu.session import HandSession
 from tegata.apdu.tlv import Tlv
 from tegata.apdu.trace import RecordingLink
@@ -42,7 +42,7 @@ from tegata.applets.mynumber_visual import model as visual_model
 from tegata.applets.mynumber_visual.host import VisualApplication
 from tegata.applets.piv.host import Piv
 from tegata.applets.piv.model import Algorithm
-from tegata.applets.security_domain.host import SecurityDomain, key_set_groupings
+from tegata.applets.security_domain.host import SecurityDomain
 from tegata.applets.security_domain.model import SSD_MODULE, SSD_PACKAGE, Privilege
 from tegata.applets.security_domain.model.dgi import Dgi
 from tegata.simulators.card import MemoryStore, SimulatedCard
@@ -290,26 +290,30 @@ def domain_in_a_channel(card: Card, desk: Desk, *, level: int) -> None:
     """All that a security domain can be asked, on the card of a finished badge."""
     domain = SecurityDomain(card)
     domain.select()
-    domain.open(desk.ring, desk.maker_key("enc"), desk.maker_key("mac"), level=level)
+    domain.open(desk.ring, desk.maker_keys, level=level)
     domain.registry()
     domain.install(SSD_PACKAGE, SSD_MODULE, SSD, privileges=Privilege.SECURITY_DOMAIN, selectable=False)
     domain.make_selectable(SSD)
     domain.install_for_personalization(SSD)
-    keys = [gp_key(desk, 1, usage) for usage in ("enc", "mac", "dek")]
-    domain.store_data(key_set_groupings(1, desk.ring, *keys, current_dek=desk.maker_key("dek")))
+    domain.store_data(domain.key_set_groupings(desk.ring, gp_keys(desk, 1)))
     domain.store_objects([Tlv(0x45, b"CARD-0001"), Tlv(0x42, b"ISSUER")])
     domain.store_data([Dgi(0x0070, bytes(Tlv(0x45, b"CARD-0002")))])
-    keys = [gp_key(desk, 2, usage) for usage in ("enc", "mac", "dek")]
-    domain.put_key_set(2, desk.ring, *keys, current_dek=desk.maker_key("dek"))
+    domain.put_key_set(desk.ring, gp_keys(desk, 2))
     domain.delete_key_set(2)
     domain.set_locked(SSD, locked=True)
     domain.delete(SSD)
     domain.set_card_state(0x07)
 
 
-def gp_key(desk: Desk, version: int, usage: str):  # type: ignore[no-untyped-def] # a KeyRef
-    return desk.ring.refer(
-        "badges", scheme="sp800-108-cmac", diversification=b"card", version=version, usage=usage
+def gp_keys(desk: Desk, version: int) -> KeySet:
+    return KeySet(
+        version,
+        *(
+            desk.ring.refer(
+                "badges", scheme="sp800-108-cmac", diversification=b"card", version=version, usage=usage
+            )
+            for usage in ("enc", "mac", "dek")
+        ),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from ....apdu.errors import Words
 from ....apdu.ports import KeySet
-from ..host import key_set_groupings
 from .access import NewKeys
 from .content import find, hexa
 from .custody import Intent
@@ -46,11 +45,7 @@ class PersonalizeDomain(Step):
 
     def do(self, session: Session) -> None:
         session.domain.install_for_personalization(self.aid)
-        session.domain.store_data(
-            key_set_groupings(
-                self.keys.version, session.ring, *self.keys.refs, current_dek=session.current.dek
-            )
-        )
+        session.domain.store_data(session.domain.key_set_groupings(session.ring, self.keys))
 
     def intent(self, session: Session) -> Intent:
         return Intent(

@@ -93,11 +93,7 @@ class PutKeys(Step):
         left_over = self.torn and self.keys.version in session.key_versions()
         try:
             session.domain.put_key_set(
-                self.keys.version,
-                session.ring,
-                *self.keys.refs,
-                current_dek=session.current.dek,
-                replace=self.keys.version if left_over else self.replace,
+                session.ring, self.keys, replace=self.keys.version if left_over else self.replace
             )
         except StatusError:
             if self.torn:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ....apdu.card import Card
 from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Words
 from ....apdu.ports import KeyRing, KeySet
-from ....apdu.scp03 import Handshake
+from ....apdu.scp import Handshake
 from ..host import SecurityDomain
 from ..results import KeyInformation, Registered, RegisteredKind, Selection
 from .access import Access, CardTold, best_level
@@ -22,7 +22,6 @@ from .custody import Custody
 __all__ = ["Answering", "Consequence", "Consent", "Session", "printable"]
 
 NO_SUCH_KEYS = (0x6A88, 0x6A82, 0x6A80)
-SCP03 = 3
 PUT_KEYS = "gp:put-keys"
 QUARANTINE = "none of its known key sets opens it"
 
@@ -188,7 +187,7 @@ class Session:
             if error.sw in NO_SUCH_KEYS:
                 return False
             raise
-        if not self.domain.matches(probe, self.ring, keys.enc, keys.mac):
+        if not self.domain.matches(probe, self.ring, keys):
             return False
         if open_channel:
             self._authenticate(probe, keys)
@@ -203,21 +202,21 @@ class Session:
         keys = self.access.source.key_set(self.ring, told)
         if any(keys.refs == other.refs for other in but):
             return None
-        if not last and not self.domain.matches(probe, self.ring, keys.enc, keys.mac):
+        if not last and not self.domain.matches(probe, self.ring, keys):
             return None
         self._authenticate(probe, keys)
         return self._answering if keys.version not in self._doubtful() or self._speaks() else None
 
     def _told(self, probe: Handshake) -> CardTold:
         name = self.identity + (self.domain.aid if self.named_domain else b"")
-        return CardTold(name, probe.answer.diversification, probe.answer.version, SCP03)
+        return CardTold(name, probe.diversification, probe.version, probe.protocol)
 
     def _authenticate(self, probe: Handshake, keys: KeySet) -> None:
         asked = self.access.level if self.access is not None else None
-        best = best_level(SCP03, probe.answer.i)
+        best = best_level(probe.protocol, probe.i)
         level = best if asked is None or keys.version in self._doubtful() else asked
-        self.domain.authenticate(probe, self.ring, keys.enc, keys.mac, level)
-        self._answering = Answering(keys, self._told(probe), probe.answer.i)
+        self.domain.authenticate(probe, self.ring, keys, level)
+        self._answering = Answering(keys, self._told(probe), probe.i)
         self.level = level
 
     def set_aside(self, known: Iterable[KeySet]) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, fields
 
-__all__ = ["Cplc", "date_code", "read_date"]
+__all__ = ["FABRICATORS", "Cplc", "date_code", "read_date", "to_json"]
 
 WIDTHS = {
     "ic_fabricator": 2,
@@ -104,3 +104,27 @@ def read_date(code: bytes, today: datetime.date) -> datetime.date | None:
             if number and day.year == year and day <= today:
                 return day
     return None
+
+
+FABRICATORS = {
+    0x4070: "Philips",
+    0x4090: "Infineon",
+    0x4180: "Atmel",
+    0x4790: "NXP",
+}
+"""Makers of chips by their number in ``ic_fabricator``: the few that published readings of cards make sure."""
+
+
+def to_json(cplc: Cplc, today: datetime.date) -> dict[str, str]:
+    """The fields in words: hex; dates as ISO dates, left out when the card tells none; the maker by name."""
+    told: dict[str, str] = {}
+    for name in WIDTHS:
+        raw: bytes = getattr(cplc, name)
+        if name.endswith("_date"):
+            day = read_date(raw, today)
+            if day is not None:
+                told[name] = day.isoformat()
+        else:
+            told[name] = raw.hex().upper()
+    maker = FABRICATORS.get(int.from_bytes(cplc.ic_fabricator, "big"))
+    return told if maker is None else {**told, "ic_fabricator_name": maker}

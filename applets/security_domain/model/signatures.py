@@ -5,7 +5,8 @@ The key decides the scheme:
 * RSA up to 1024 bits: RSASSA-PKCS1-v1_5 with SHA-1; longer: RSASSA-PSS with SHA-256 and a salt of 32 bytes;
 * elliptic curves: ECDSA as plain r ‖ s, with the hash of the curve's size; DER is accepted when verifying;
 * AES: CMAC, 16 bytes;
-* DES: single DES with a final triple DES (ISO/IEC 9797-1 MAC algorithm 3), padding 80 00…, ICV 0, 8 bytes.
+* DES of two keys: single DES with a final triple DES (ISO/IEC 9797-1 MAC algorithm 3), padding 80 00…, ICV 0,
+  8 bytes.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from ....apdu import des
 from ....apdu.secret import Secret
 
-__all__ = ["Signer", "SigningKey", "SymmetricKey", "VerifyingKey", "retail_mac", "sign", "signer", "verify"]
+__all__ = ["Signer", "SigningKey", "SymmetricKey", "VerifyingKey", "sign", "signer", "verify"]
 
 Signer = Callable[[bytes], bytes]
 """Makes the signature of some data: :func:`signer` of a key, or the key ring's ``authorize``."""
@@ -32,12 +33,12 @@ Signer = Callable[[bytes], bytes]
 PKCS1_BITS = 1024
 PSS_SALT = 32
 DES_BLOCK = 8
-AES_LENGTHS, DES_LENGTHS = (16, 24, 32), (16, 24)
+AES_LENGTHS, DES_LENGTHS = (16, 24, 32), (16,)
 
 
 @dataclass(frozen=True, slots=True)
 class SymmetricKey:
-    """An AES key (16, 24 or 32 bytes) or a DES key of two or three parts; ``algorithm`` is aes or 3des."""
+    """An AES key (16, 24 or 32 bytes) or a DES key of two parts; ``algorithm`` is aes or 3des."""
 
     value: Secret
     algorithm: str = "aes"
@@ -82,25 +83,11 @@ def verify(key: VerifyingKey, data: bytes, signature: bytes) -> bool:
     return True
 
 
-def retail_mac(key: bytes, data: bytes) -> bytes:
-    """Single DES with a final triple DES over ``data`` padded with 80 00…, ICV 0 (GPC 2.3.1 §B.1.2.2)."""
-    padded = data + b"\x80"
-    padded += bytes(-len(padded) % DES_BLOCK)
-    whole = key + key[:DES_BLOCK] if len(key) == 2 * DES_BLOCK else key
-    before, last = padded[:-DES_BLOCK], padded[-DES_BLOCK:]
-    chained = _des_cbc(key[:DES_BLOCK] * 3, bytes(DES_BLOCK), before)[-DES_BLOCK:] if before else bytes(8)
-    return _des_cbc(whole, chained, last)
-
-
-def _des_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
-    # The standard asks for DES; a key of three equal parts is single DES.
-    encryptor = Cipher(TripleDES(key), modes.CBC(iv)).encryptor()
-    return encryptor.update(data) + encryptor.finalize()
-
-
 def _mac(key: SymmetricKey, data: bytes) -> bytes:
     if key.algorithm == "3des":
-        return retail_mac(key.value.reveal(), data)
+        return des.retail_mac(
+            key.value, bytes(DES_BLOCK), data + b"\x80" + bytes(-(len(data) + 1) % DES_BLOCK)
+        )
     cmac = CMAC(algorithms.AES(key.value.reveal()))
     cmac.update(data)
     return cmac.finalize()

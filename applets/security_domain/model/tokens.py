@@ -116,7 +116,8 @@ def split_install(data: bytes, count: int) -> tuple[list[bytes], bytes, bytes]:
 
     ``count`` is the number of fields with the token: :func:`fields_of`. Raises ValueError.
     """
-    fields, token, offset, signed = [], b"", 0, len(data)
+    fields: list[bytes] = []
+    token, offset, signed = b"", 0, len(data)
     while offset < len(data) and len(fields) < count - 1:
         value, offset = read_lv(data, offset)
         fields.append(value)

@@ -6,7 +6,7 @@ import pytest
 
 from tegata.apdu import Secret
 from tegata.apdu.card import Card
-from tegata.apdu.ports import KeyRef
+from tegata.apdu.ports import KeySet
 from tegata.applets.security_domain.host import SecurityDomain
 from tegata.provisioning.keyring import FileKeyRing
 from tegata.simulators.card import MemoryStore, SimulatedCard
@@ -21,10 +21,12 @@ class CountingLink(SimulatedLink):
     def __init__(self, card: SimulatedCard) -> None:
         super().__init__(card)
         self.sent: list[bytes] = []
+        self.answers: list[bytes] = []
 
     def transmit(self, command: bytes) -> bytes:
         self.sent.append(command)
-        return super().transmit(command)
+        self.answers.append(super().transmit(command))
+        return self.answers[-1]
 
 
 @pytest.fixture
@@ -54,25 +56,32 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileKeyRing]:
     ring.close()
 
 
-class KeySet:
+def key_set(
+    ring: FileKeyRing,
+    master: str,
+    version: int,
+    length: int = 16,
+    scheme: str = "sp800-108-cmac",
+    algorithm: str = "aes",
+) -> KeySet:
     """References of one key set."""
-
-    def __init__(
-        self, ring: FileKeyRing, master: str, version: int, length: int = 16, scheme: str = "sp800-108-cmac"
-    ) -> None:
-        self.version = version
-        self.enc, self.mac, self.dek = (
+    return KeySet(
+        version,
+        *(
             ring.refer(
-                master, scheme=scheme, diversification=b"CARD", version=version, usage=usage, length=length
+                master,
+                scheme=scheme,
+                diversification=b"CARD",
+                version=version,
+                usage=usage,
+                length=length,
+                algorithm=algorithm,
             )
             for usage in ("enc", "mac", "dek")
-        )
-
-    @property
-    def refs(self) -> tuple[KeyRef, KeyRef]:
-        return self.enc, self.mac
+        ),
+    )
 
 
 @pytest.fixture
 def factory(ring: FileKeyRing) -> KeySet:
-    return KeySet(ring, "gp-default", 0xFF, scheme="fixed")
+    return key_set(ring, "gp-default", 0xFF, scheme="fixed")

@@ -11,12 +11,11 @@ from tegata.apdu.errors import MalformedResponse
 from tegata.applets.security_domain import model
 from tegata.applets.security_domain.model.cplc import Cplc, date_code, read_date
 from tegata.applets.security_domain.model.dgi import Dgi, cut, read_dgis
+from tegata.applets.security_domain.recognition import CardData, parse_card_data
 from tegata.applets.security_domain.results import (
-    CardData,
     KeyInformation,
     RegisteredKind,
     Selection,
-    parse_card_data,
     parse_key_information,
     parse_registry,
     parse_selection,

@@ -12,7 +12,7 @@ import pytest
 from tegata.apdu import Secret
 from tegata.apdu.command import Command
 from tegata.apdu.errors import StatusError
-from tegata.apdu.ports import KeyRef
+from tegata.apdu.ports import ChannelDek, KeySet
 from tegata.applets.entry_badge import model as badge
 from tegata.applets.piv import model as piv
 from tegata.applets.piv.host import Piv
@@ -40,13 +40,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     ring.close()
 
 
-def domain_keys(desk: Desk, version: int = 1) -> list[KeyRef]:
-    return [
-        desk.ring.refer(
-            "badges", scheme="sp800-108-cmac", diversification=b"ssd", version=version, usage=usage
-        )
-        for usage in ("enc", "mac", "dek")
-    ]
+def domain_keys(desk: Desk, version: int = 1) -> KeySet:
+    return KeySet(
+        version,
+        *(
+            desk.ring.refer(
+                "badges", scheme="sp800-108-cmac", diversification=b"ssd", version=version, usage=usage
+            )
+            for usage in ("enc", "mac", "dek")
+        ),
+    )
 
 
 def refused(sw: int, error: pytest.ExceptionInfo[StatusError]) -> bool:
@@ -94,7 +97,7 @@ def test_a_target_given_away_over_another_channel_takes_nothing_more(desk: Desk)
     desk.domain.install_for_personalization(badge.INSTANCE_AID)
     other = SecurityDomain(desk.card.open_channel())
     other.select()
-    other.open(desk.ring, desk.maker_key("enc"), desk.maker_key("mac"))
+    other.open(desk.ring, desk.maker_keys)
     other.extradite(badge.INSTANCE_AID, SSD)
     with pytest.raises(StatusError) as caught:
         desk.domain.store_data([Dgi(badge.DGI_RECORD | 1, bytes(RECORD))])
@@ -129,7 +132,7 @@ def test_personalisation_needs_the_domain_of_the_application_and_its_channel(des
     assert desk.card.send(store).sw == 0x6A80
     # A channel at level 00 proves the host but not its commands.
     desk.domain.select()
-    desk.domain.open(desk.ring, desk.maker_key("enc"), desk.maker_key("mac"), level=0x00)
+    desk.domain.open(desk.ring, desk.maker_keys, level=0x00)
     for command in (install, store):
         assert desk.card.send(command).sw == 0x6982
 
@@ -139,9 +142,7 @@ def test_keys_of_another_length_than_described_are_refused(desk: Desk, length: i
     desk.open()
     desk.domain.install(SSD_PACKAGE, SSD_MODULE, SSD, privileges=Privilege.SECURITY_DOMAIN)
     desk.domain.install_for_personalization(SSD)
-    described, *values = key_set_groupings(
-        1, desk.ring, *domain_keys(desk), current_dek=desk.maker_key("dek")
-    )
+    described, *values = desk.domain.key_set_groupings(desk.ring, domain_keys(desk))
     wrong = described.value.replace(b"\x81\x01\x10", bytes((0x81, 1, length)))
     with pytest.raises(StatusError) as caught:
         desk.domain.store_data([Dgi(described.tag, wrong), *values])
@@ -204,7 +205,7 @@ def test_no_plain_command_inside_a_channel_breaks_the_card(desk: Desk, level: in
     for _ in range(60):
         desk = Desk(desk.ring, whole.fork())
         desk.domain.select()
-        desk.domain.open(desk.ring, desk.maker_key("enc"), desk.maker_key("mac"), level=level)
+        desk.domain.open(desk.ring, desk.maker_keys, level=level)
         for _ in range(25):
             command = _mutated(rng, rng.choice(corpus))
             response = desk.card.send(command)
@@ -214,7 +215,8 @@ def test_no_plain_command_inside_a_channel_breaks_the_card(desk: Desk, level: in
 
 
 def _commands(desk: Desk) -> list[Command]:
-    keys = key_set_groupings(1, desk.ring, *domain_keys(desk), current_dek=desk.maker_key("dek"))
+    dek = ChannelDek(static=desk.maker_key("dek"))
+    keys = key_set_groupings(desk.ring, domain_keys(desk), dek)
     groupings = [bytes(Dgi(tag, value)) for tag, value, _ in desk.badge_groupings()]
     package, module, instance = lv(SSD_PACKAGE), lv(SSD_MODULE), lv(SSD)
     install = package + module + instance + lv(b"\x80\x00\x00") + lv(bytes.fromhex("C900")) + lv(b"")
