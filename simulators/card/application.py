@@ -258,6 +258,9 @@ class Application:
 
     model: ClassVar[str] = ""
     reselect_keeps_state: ClassVar[bool] = False
+    opens_channels: ClassVar[bool] = False
+    """Whether a host may open its domain's secure channel while it is selected: the commands that do so (with
+    CLA 80 and 84) go to the domain then, as SecureChannel.processSecurity has it."""
 
     def install(self, ctx: Context, parameters: bytes) -> None:
         """Called once by INSTALL [for install] with the C9 parameters, inside its transaction.

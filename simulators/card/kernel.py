@@ -23,6 +23,9 @@ __all__ = ["Channel", "Machine", "Outcome", "Ram", "Write", "check_memory", "pow
 log = logging.getLogger(__name__)
 
 INS_SELECT, INS_MANAGE_CHANNEL, INS_GET_RESPONSE = 0xA4, 0x70, 0xC0
+INS_PERFORM_SECURITY_OPERATION = 0x2A
+OPENING = frozenset((INS_PERFORM_SECURITY_OPERATION, 0x50, 0x82, 0x88))
+"""What opens a secure channel: also INITIALIZE UPDATE, EXTERNAL, MUTUAL and INTERNAL AUTHENTICATE."""
 CHAINING = 0x10
 MAX_CHAINED = 65535
 SEGMENTED, MORE_SEGMENTS = (0xE6, 0xD8), 0x80
@@ -56,9 +59,10 @@ class Channel:
     pending: bytes = b""
     segments: tuple[int, int, bytes] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
+    domain_memory: dict[str, Any] = field(default_factory=dict)
 
     def copy(self) -> Channel:
-        return replace(self, memory=dict(self.memory))
+        return replace(self, memory=dict(self.memory), domain_memory=dict(self.domain_memory))
 
 
 @dataclass(slots=True)
@@ -197,9 +201,15 @@ class Machine:
         return self.ram.channels[number]
 
     def deselect_memory(self, aid: bytes, channel: int) -> MutableMapping[str, Any]:
-        """CLEAR_ON_DESELECT memory; an application that is personalised without being selected has none."""
+        """CLEAR_ON_DESELECT memory; an application that is personalised without being selected has none.
+
+        A domain that opens a channel for the selected application has memory beside it.
+        """
         here = self.ram.channels[channel]
-        return here.memory if here.selected == aid else {}
+        if here.selected == aid:
+            return here.memory
+        selected = self._find(here.selected)
+        return here.domain_memory if selected is not None and selected.domain == aid else {}
 
     def reset_memory(self, aid: bytes) -> MutableMapping[str, Any]:
         return self.ram.reset_memory.setdefault(aid, {})
@@ -271,10 +281,15 @@ class Machine:
         return self._limit(channel, command, self._secured(number, channel, command))
 
     def _reassemble(self, channel: Channel, command: Command) -> Command | None:
-        """ISO 7816-4 §5.3.3: pieces carry CLA bit 5; a different command in between discards the chain."""
+        """ISO 7816-4 §5.3.3: pieces carry CLA bit 5; a different command in between discards the chain.
+
+        Some hosts set bit 8 of P1 as well on pieces of a certificate (PERFORM SECURITY OPERATION, SCP11).
+        """
         more = bool(command.cla & CHAINING) and command.cla & 0x60 == 0
         last = command.with_(cla=command.cla & ~CHAINING) if more else command
         header = last.header
+        if last.cla & 0x80 and last.ins == INS_PERFORM_SECURITY_OPERATION:
+            header = last.with_(p1=last.p1 & 0x7F).header
         begun = channel.chain[1] if channel.chain and channel.chain[0] == header else b""
         data = begun + command.data
         if len(data) > MAX_CHAINED:
@@ -335,6 +350,8 @@ class Machine:
             if command.ins == INS_MANAGE_CHANNEL:
                 return self._manage_channel(number, command)
         application, ctx = self.application(channel.selected, number)
+        if application.opens_channels and command.cla & 0x80 and command.ins in OPENING:
+            application, ctx = self.application(ctx.entry.domain, number)
         return application.process(ctx, command)
 
     def _limit(self, channel: Channel, command: Command, response: Response) -> Response:
@@ -372,7 +389,7 @@ class Machine:
         """The card manager becomes current, without an answer of its own."""
         issuer = next(entry for entry in entries(self.view()) if entry.kind is Kind.ISSUER_DOMAIN)
         if channel.selected != issuer.aid:
-            channel.selected, channel.memory = issuer.aid, {}
+            channel.selected, channel.memory, channel.domain_memory = issuer.aid, {}, {}
             channel.secure = channel.target = channel.chain = None
 
     def _select(self, number: int, channel: Channel, command: Command) -> Response:
@@ -388,7 +405,7 @@ class Machine:
         keep = again and (self.policy.reselect_keeps_state or application.reselect_keeps_state)
         before = channel.copy()
         channel.secure = channel.target = channel.chain = None
-        channel.selected = entry.aid
+        channel.selected, channel.domain_memory = entry.aid, {}
         if not keep:
             channel.memory = {}
         kind = DomainContext if entry.kind.is_domain else Context

@@ -57,6 +57,8 @@ class CardPolicy:
     * ``le_demanded``, ``le_refused``: a secured command must have an Le, or must have none; else 6700.
     * ``s16_only``: challenges, cryptograms and MACs of SCP03 have 16 bytes, and no others are taken.
     * ``modern_status``: GET STATUS knows the form of P2 = 02; else the older one alone, and 6A86.
+    * ``keys_block``: 65 failed handshakes erase a key, and the last one brings the maker's keys back; else
+      keys are tried without limit.
     * ``load_leaves_garbage``: an interrupted load leaves its package, unusable, until it is deleted.
     """
 
@@ -93,6 +95,7 @@ class CardPolicy:
     le_refused: bool = False
     s16_only: bool = False
     modern_status: bool = True
+    keys_block: bool = False
     load_leaves_garbage: bool = False
 
     def to_bytes(self) -> bytes:

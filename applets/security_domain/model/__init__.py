@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from ....apdu.tlv import Tlv, encode_length, parse_length
+from ....apdu.tlv import encode_length, parse_length
 
 __all__ = [
     "AID",
@@ -20,7 +20,6 @@ __all__ = [
     "StatusScope",
     "SystemParameter",
     "Tag",
-    "card_data",
     "lv",
     "parse_lv",
     "read_lv",
@@ -127,6 +126,7 @@ class Tag(enum.IntEnum):
     CERTIFICATE_STORE = 0xBF21
     KLOC_IDENTIFIERS = 0xFF33
     KLCC_IDENTIFIERS = 0xFF34
+    KEY_OF_AUTHORITY = 0x83
 
 
 class SystemParameter(enum.IntEnum):
@@ -216,21 +216,3 @@ def parse_lv(raw: bytes, count: int) -> list[bytes]:
 
 
 GLOBALPLATFORM_OID = bytes.fromhex("2A864886FC6B")
-
-
-def card_data(i: int = SCP03_I) -> bytes:
-    """Card data ``66`` of a GPC 2.3.1 card with SCP03 (GPC 2.3.1 §H.2)."""
-
-    def oid(*arcs: int) -> Tlv:
-        return Tlv(0x06, GLOBALPLATFORM_OID + bytes(arcs))
-
-    recognition = Tlv.build(
-        Tag.CARD_RECOGNITION,
-        (
-            oid(1),
-            Tlv.build(0x60, (oid(2, 2, 3, 1),)),
-            Tlv.build(0x63, (oid(3),)),
-            Tlv.build(0x64, (oid(4, 3, i),)),
-        ),
-    )
-    return bytes(Tlv.build(Tag.CARD_DATA, (recognition,)))

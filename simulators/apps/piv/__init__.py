@@ -46,6 +46,7 @@ class Piv(Application):
 
     model: ClassVar[str] = "piv"
     reselect_keeps_state: ClassVar[bool] = True
+    opens_channels: ClassVar[bool] = True
 
     def install(self, ctx: Context, parameters: bytes) -> None:
         if len(parameters) > 1:

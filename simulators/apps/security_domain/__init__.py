@@ -16,7 +16,19 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
 from ...card.registry import Kind, LifeCycle
-from . import access, data, delete, install, life_cycle, load, opening, protocols, r_mac, status
+from . import (
+    access,
+    data,
+    delete,
+    install,
+    life_cycle,
+    load,
+    opening,
+    protocols,
+    r_mac,
+    scp11,
+    status,
+)
 from .keys import put_key
 from .messaging import Messaging
 
@@ -29,6 +41,8 @@ IN_USE_ANYWAY: dict[int, tuple[int, ...]] = {
     LifeCycle.CARD_LOCKED: (
         Ins.INITIALIZE_UPDATE,
         Ins.EXTERNAL_AUTHENTICATE,
+        Ins.PERFORM_SECURITY_OPERATION,
+        Ins.INTERNAL_AUTHENTICATE,
         Ins.GET_DATA,
         Ins.GET_STATUS,
         Ins.SET_STATUS,
@@ -38,9 +52,19 @@ IN_USE_ANYWAY: dict[int, tuple[int, ...]] = {
 
 Handler = Callable[[DomainContext, Command], Response]
 
+
+def _external_or_mutual(ctx: DomainContext, command: Command) -> Response:
+    """One instruction for two protocols: SCP11 names the card's key in P2, which is 00 in the others."""
+    mutual = command.p2 in scp11.KIDS and not command.cla & 0x0C
+    return scp11.authenticate(ctx, command) if mutual else opening.external_authenticate(ctx, command)
+
+
 HANDLERS: dict[int, Handler] = {
     Ins.INITIALIZE_UPDATE: opening.initialize_update,
-    Ins.EXTERNAL_AUTHENTICATE: opening.external_authenticate,
+    Ins.EXTERNAL_AUTHENTICATE: _external_or_mutual,
+    Ins.INTERNAL_AUTHENTICATE: scp11.authenticate,
+    Ins.PERFORM_SECURITY_OPERATION: scp11.verify_certificate,
+    Ins.GENERATE_KEY: scp11.generate_key,
     Ins.BEGIN_R_MAC: r_mac.begin,
     Ins.END_R_MAC: r_mac.end,
     Ins.GET_DATA: data.get_data,

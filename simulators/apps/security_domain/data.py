@@ -11,6 +11,7 @@ from ....applets.security_domain.model.dgi import read_dgis
 from ...card.application import CardStatus, Context, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege
 from ..personalization import MAX_STAGED, collect
+from . import scp11_objects
 from .access import require
 from .install import BLOCK_NUMBER, check_target
 from .key_groupings import KEYS, read_keys
@@ -44,13 +45,13 @@ def get_data(ctx: DomainContext, command: Command) -> Response:
     tag = command.p1 << 8 | command.p2
     if tag == APPLICATIONS:
         return Response(_applications(ctx))
-    value = _object(ctx, tag)
+    value = _object(ctx, tag, command.data)
     if not value:
         raise CardStatus(0x6A88)
     return Response(bytes(Tlv(tag, value)) if command.cla & 0x80 else value)
 
 
-def _object(ctx: DomainContext, tag: int) -> bytes:
+def _object(ctx: DomainContext, tag: int, asked: bytes) -> bytes:
     store = KeyStore(ctx)
     match tag:
         case Tag.REGISTRY_AID:
@@ -72,6 +73,8 @@ def _object(ctx: DomainContext, tag: int) -> bytes:
             return bytes((ctx.security_level,))
         case Tag.EXTENDED_RESOURCES:
             return _resources(ctx)
+        case Tag.CERTIFICATE_STORE | Tag.KLOC_IDENTIFIERS | Tag.KLCC_IDENTIFIERS | Tag.KEY_OF_AUTHORITY:
+            return scp11_objects.read(ctx, tag, asked)
         case Tag.CPLC:
             return ctx.card_get("cplc")
         case Tag.DIVERSIFICATION:
@@ -148,6 +151,9 @@ def _store_own(ctx: DomainContext, command: Command, *, last: bool) -> Response:
         raise CardStatus(0x6A86)
     if structure == DGI_STRUCTURE and (keys := _key_groupings(collected)):
         _store_keys(ctx, keys)
+        return Response()
+    if structure != DGI_STRUCTURE and scp11_objects.stores(collected):
+        scp11_objects.store(ctx, collected)
         return Response()
     objects = _template(collected) if structure == DGI_STRUCTURE else _objects(collected)
     with ctx.transaction():

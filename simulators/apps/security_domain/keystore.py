@@ -8,7 +8,7 @@ versions, those of sets first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,12 +16,22 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from ....apdu.scp03 import key_check_value
+from ....apdu.scp11 import KeyNumber
 from ....apdu.secret import Secret
 from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import KCV_LENGTH, KeyType, Tag
 from ...card.application import CardStatus, DomainContext, Storage
 
-__all__ = ["ORDER", "CardKey", "KeyStore", "ScpSet", "check_value", "key_record", "set_record"]
+__all__ = [
+    "ORDER",
+    "CardKey",
+    "KeyStore",
+    "ScpSet",
+    "check_value",
+    "key_record",
+    "place_of",
+    "set_record",
+]
 
 ORDER = "key-order"
 MAX_KEYS = 60
@@ -53,6 +63,11 @@ class CardKey:
     components: tuple[tuple[int, bytes], ...] = field(repr=False)
     usage: bytes = b""
     access: int = ACCESS_DOMAIN
+
+    @property
+    def number(self) -> KeyNumber:
+        """Its identifier and version."""
+        return KeyNumber(self.kid, self.version)
 
     @property
     def type(self) -> int:
@@ -119,6 +134,11 @@ class ScpSet:
     enc: Secret = field(repr=False)
     mac: Secret = field(repr=False)
     dek: Secret = field(repr=False)
+
+
+def place_of(key: KeyNumber) -> str:
+    """Under which name lies what belongs to a key and goes with it: certificates, an allow list, tries."""
+    return f"of-key/{key.version:02x}{key.kid:02x}/"
 
 
 def set_record(enc: bytes, mac: bytes, dek: bytes, kind: int = KeyType.AES) -> bytes:
@@ -227,6 +247,7 @@ class KeyStore:
                 self._ctx.set_life_cycle(life_cycle)
             return
         with self._ctx.transaction():
+            self._forget_belongings(version, kids)
             self._nv.put(f"key/{version:02x}", key_record([*kept, *keys]))
             if replaced not in (0, version):
                 self._drop(replaced, kids)
@@ -255,7 +276,25 @@ class KeyStore:
             for version, kids in gone.items():
                 self._drop(version, kids)
 
+    def replace_all(self, keys: Sequence[CardKey], belongings: Mapping[str, bytes]) -> None:
+        """Every key out and these in, with what belongs to them, all or nothing."""
+        with self._ctx.transaction():
+            for version in self.versions():
+                self._drop(version, {key.kid for key in self.of_version(version)})
+            for version in dict.fromkeys(key.version for key in keys):
+                of_version = [key for key in keys if key.version == version]
+                self._nv.put(f"key/{version:02x}", key_record(of_version))
+                self._put_order(version, first=any(key.of_set for key in of_version))
+            for name, value in belongings.items():
+                self._nv.put(name, value)
+
+    def _forget_belongings(self, version: int, kids: Iterable[int]) -> None:
+        for kid in kids:
+            for name in self._nv.names(place_of(KeyNumber(kid, version))):
+                self._nv.delete(name)
+
     def _drop(self, version: int, kids: set[int]) -> None:
+        self._forget_belongings(version, kids)
         left = [key for key in self.of_version(version) if key.kid not in kids]
         if left:
             self._nv.put(f"key/{version:02x}", key_record(left))

@@ -13,6 +13,7 @@ from ....apdu.secret import Secret
 from ....apdu.secure_messaging import SecureMessagingError
 from ....applets.security_domain.model.cplc import Cplc
 from ...card.application import CardStatus, DomainContext
+from . import key_tries
 from .channel import Scp02Channel, Scp03Channel
 from .keystore import KeyStore, ScpSet
 from .protocols import SCP02, SCP03, offer_of
@@ -61,6 +62,7 @@ def initialize_update(ctx: DomainContext, command: Command) -> Response:
         raise CardStatus(0x6A86)
     store = KeyStore(ctx)
     keys = store.scp_set(command.p1 or store.default_version())
+    key_tries.spend_on_set(ctx, keys.version)
     begin = _begin_scp03 if keys.algorithm == AES else _begin_scp02
     return begin(ctx, store, keys, command.data)
 
@@ -125,6 +127,7 @@ def external_authenticate(ctx: DomainContext, command: Command) -> Response:
             ctx.channel_state = _accept_scp03(ctx, pending, pending.opening, command)
     except SecureMessagingError as error:
         raise CardStatus(error.sw) from None
+    key_tries.give_back_to_set(ctx, pending.version)
     return Response()
 
 

@@ -11,6 +11,7 @@ from ....applets.security_domain.model import GLOBALPLATFORM_OID, SCP03_I, Tag
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind
 from .keys import CURVES
+from .keystore import KeyStore
 from .privileges import FOR_APPLICATIONS, FOR_DOMAINS
 from .rights import domain_context
 
@@ -22,6 +23,10 @@ SCP02, SCP03, SCP11 = 0x02, 0x03, 0x11
 S16, R_MAC_SUPPORT = 0x01, 0x20
 AES_SIZES = 0x07
 SUPPLEMENTARY_SCP = 0x81
+SCP11_I = 0x1B << 7 | 0x02
+"""SCP11a, b and c, certificate chains; X.509 beside the older format. The top bit of the first byte says that
+a second one follows, so that in an object identifier both look the same (Amd F 1.4)."""
+SCP11_KIDS = (0x11, 0x13, 0x15)
 GPC_2_3_1 = (2, 2, 3, 1)
 LOAD_FILE_HASHES = bytes((1, 2, 3, 4))
 # Cipher suites (facts §5.2): all that verify; receipts are made with all but RSA.
@@ -62,9 +67,15 @@ def offers(ctx: DomainContext) -> tuple[Offer, ...]:
         issuer = next(entry for entry in ctx.registry() if entry.kind is Kind.ISSUER_DOMAIN)
         own = domain_context(ctx, issuer.aid).nv.get(OFFERED)
     found = parse_offers(own) or DEFAULT
+    if not any(offer.scp == SCP11 for offer in found) and _has_scp11_keys(ctx):
+        found += (Offer(SCP11, SCP11_I),)
     if not ctx.policy.s16_only:
         return found
     return tuple(Offer(offer.scp, offer.i | S16) if offer.scp == SCP03 else offer for offer in found)
+
+
+def _has_scp11_keys(ctx: DomainContext) -> bool:
+    return any(key.kid in SCP11_KIDS for key in KeyStore(ctx).all_keys())
 
 
 def offer_of(ctx: DomainContext, scp: int) -> Offer:

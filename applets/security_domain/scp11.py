@@ -1,0 +1,168 @@
+"""SCP11 on a security domain, the host's side: the channel, keys made on the card, and what is stored with
+them (GPC 2.3.1 Amendment F 1.4 §7).
+
+Everything that changes the card needs a channel in which the host is authenticated: SCP03, SCP11a or SCP11c.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ...apdu import scp11
+from ...apdu.card import Card
+from ...apdu.command import Command
+from ...apdu.errors import CardError, MalformedResponse
+from ...apdu.scp11 import (
+    CaIdentifier,
+    Certificate,
+    Chaining,
+    Identity,
+    KeyNumber,
+    KeyUsage,
+    Scp11Host,
+    Trust,
+    Variant,
+    curve_reference,
+    read_point,
+)
+from ...apdu.scp11.objects import allow_list, certificate_store, parse_ca_identifiers
+from ...apdu.tlv import Tlv
+from .model import Ins, KeyType, Tag
+from .results import parse_key_information, read_objects
+
+__all__ = [
+    "authorities",
+    "authority_of",
+    "certificates",
+    "generate_key",
+    "open_channel",
+    "store_allow_list",
+    "store_authority",
+    "store_certificates",
+]
+
+NOT_FOUND = 0x6A88
+LAST_BER_TLV = 0x90
+P256 = ec.SECP256R1()
+
+
+def open_channel(
+    card: Card,
+    variant: Variant,
+    trust: Trust,
+    *,
+    version: int = 0,
+    identity: Identity | None = None,
+    usage: KeyUsage = KeyUsage.MAC_AND_ENCRYPTION,
+    key_length: int = 16,
+    chaining: Chaining = Chaining.LAYERS,
+    at: datetime.datetime | None = None,
+) -> Scp11Host:
+    """Open a channel to the selected application's domain and secure ``card`` with it.
+
+    ``version`` 0 takes the first key of this variant that the card names. Errors as in
+    :func:`tegata.apdu.scp11.open_channel`.
+    """
+    card.unsecure()
+    channel = scp11.open_channel(
+        card.send,
+        variant,
+        version or _first_version(card, variant),
+        trust,
+        identity=identity,
+        usage=usage,
+        key_length=key_length,
+        chaining=chaining,
+        at=at,
+    )
+    card.secure(channel)
+    return channel
+
+
+def _first_version(card: Card, variant: Variant) -> int:
+    raw = _get_data(card, Tag.KEY_INFORMATION) or b""
+    for key in parse_key_information(raw):
+        if key.kid == variant.kid:
+            return key.version
+    raise CardError("scp11.key", key=f"{variant.kid:02X}")
+
+
+def certificates(card: Card, key: KeyNumber) -> tuple[Certificate, ...]:
+    """The certificates of one of the card's keys, the leaf last; empty when there are none. Not checked."""
+    return scp11.read_certificates(card.send, key)
+
+
+def authorities(card: Card) -> tuple[CaIdentifier, ...]:
+    """Which authorities belong to which keys: those for hosts (FF33), then those for cards (FF34)."""
+    found: tuple[CaIdentifier, ...] = ()
+    for tag in (Tag.KLOC_IDENTIFIERS, Tag.KLCC_IDENTIFIERS):
+        raw = _get_data(card, tag)
+        if raw is None:
+            continue
+        try:
+            found += parse_ca_identifiers(raw)
+        except ValueError as error:
+            raise MalformedResponse(str(error), f"GET DATA {tag:X}") from None
+    return found
+
+
+def authority_of(card: Card, chain: Sequence[Certificate]) -> KeyNumber | None:
+    """The card's key that verifies certificates of the authority which the first of ``chain`` names."""
+    wanted = chain[0].issuer_id
+    hosts = [known for known in authorities(card) if not known.of_card]
+    return next((known.key for known in hosts if known.identifier == wanted), None)
+
+
+def generate_key(
+    card: Card, key: KeyNumber, curve: ec.EllipticCurve = P256, *, replace: int = 0
+) -> ec.EllipticCurvePublicKey:
+    """GENERATE KEY: a key pair that never leaves the card, in place of version ``replace`` if that is given.
+
+    Certificates that belonged to a replaced key are gone.
+    """
+    parameters = Tlv(KeyType.EC_PARAMETERS, bytes((curve_reference(curve),)))
+    data = bytes((key.version,)) + bytes(parameters)
+    response = card.expect(Command(0x80, Ins.GENERATE_KEY, replace, key.kid, data, le=256))
+    try:
+        answer = Tlv.parse(response.data)
+        if answer.tag != KeyType.EC_PUBLIC:
+            raise ValueError("no public key B0")
+        return read_point(curve, answer.value)
+    except ValueError as error:
+        raise MalformedResponse(str(error), "GENERATE KEY") from None
+
+
+def store_certificates(card: Card, key: KeyNumber, chain: Iterable[bytes]) -> None:
+    """STORE DATA of the certificates of a card's key, DER or 7F21, the leaf last."""
+    _store(card, certificate_store(key, chain))
+
+
+def store_allow_list(card: Card, key: KeyNumber, serials: Iterable[bytes]) -> None:
+    """STORE DATA of the serial numbers that hosts' certificates under this authority must have.
+
+    A serial number is ``Certificate.serial``. With none the list is taken away: any certificate will do.
+    """
+    _store(card, allow_list(key, serials))
+
+
+def store_authority(card: Card, identifier: CaIdentifier) -> None:
+    """STORE DATA of the subject key identifier of the authority that belongs to a key."""
+    _store(card, identifier.stored())
+
+
+def _store(card: Card, data: bytes) -> None:
+    card.expect(Command(0x80, Ins.STORE_DATA, LAST_BER_TLV, 0x00, data, extended=len(data) > card.max_data))
+
+
+def _get_data(card: Card, tag: int) -> bytes | None:
+    """The value of a data object, whether the card gives it alone or whole; None when there is none."""
+    response = card.expect(Command(0x80, Ins.GET_DATA, tag >> 8, tag & 0xFF, le=256), NOT_FOUND)
+    if response.sw == NOT_FOUND:
+        return None
+    prefix = tag.to_bytes(2 if tag > 0xFF else 1, "big")
+    if not response.data.startswith(prefix):
+        return response.data
+    return read_objects(response.data, f"GET DATA {tag:X}")[0].value
