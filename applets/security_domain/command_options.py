@@ -13,8 +13,12 @@ from typing import Any, TypeVar
 
 import click
 
+from ...apdu.errors import InputError
+from ...apdu.regular_files import read_regular
 from .manager import LEVELS, NewKeys
 from .model import Privilege
+from .model.signatures import Signer, VerifyingKey
+from .model.tokens import ControlReference
 
 __all__ = [
     "AID",
@@ -22,14 +26,18 @@ __all__ = [
     "HEX",
     "PRIVILEGES",
     "VERSION",
+    "REFERENCE",
     "Settings",
+    "load_options",
     "new_key_options",
     "new_keys",
+    "read_bytes",
     "session_options",
     "verb",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+LARGEST = 1 << 20
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -95,8 +103,52 @@ VERSION = _Version()
 PRIVILEGES = _Privileges()
 
 
+class _Reference(click.ParamType[ControlReference]):
+    """Parts of ``B6``: ``iin=…,cin=…,provider=…,number=…``, each in hex, each once or not at all."""
+
+    name = "reference"
+    NAMES = {"iin": "issuer", "cin": "image", "provider": "provider", "number": "number"}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ControlReference:
+        if isinstance(value, ControlReference):
+            return value
+        found: dict[str, bytes] = {}
+        for part in value.split(","):
+            name, _, digits = part.partition("=")
+            field = self.NAMES.get(name.strip().lower())
+            if field is None or field in found:
+                self.fail(f"{part!r} is none of {', '.join(self.NAMES)}, or stands twice", param, ctx)
+            found[field] = HEX.convert(digits, param, ctx)
+        return ControlReference(**found)
+
+
+REFERENCE = _Reference()
+
+
 class Settings(dict[str, Any]):
-    """The options of the session, from wherever they stood on the line."""
+    """The options of the session, from wherever they stood on the line.
+
+    ``open_signer`` and ``open_verifier`` give the keys of tokens and receipts that a person names: a file, or
+    ``ring:LABEL``.
+    """
+
+    def __init__(
+        self,
+        open_signer: Callable[[Settings, str], Signer],
+        open_verifier: Callable[[Settings, str], VerifyingKey],
+    ) -> None:
+        super().__init__()
+        self._open_signer, self._open_verifier = open_signer, open_verifier
+
+    def signer(self, name: str) -> Signer:
+        """Raises InputError ``gp.signing_key``, ``keyring.*``."""
+        return self._open_signer(self, name)
+
+    def verifier(self, name: str) -> VerifyingKey:
+        """Raises InputError ``gp.signing_key``, ``keyring.*``."""
+        return self._open_verifier(self, name)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -149,6 +201,16 @@ SESSION_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "only for simulated cards or well-known keys.  (also: TEGATA_DATABASE)",
         },
     ),
+    (
+        ("--token-key",),
+        {"metavar": "FILE|ring:LABEL", "help": "Make tokens with this key (delegated management)."},
+    ),
+    (("--token", "ready_token"), {"type": HEX, "help": "One token that was made elsewhere."}),
+    (
+        ("--token-reference",),
+        {"type": REFERENCE, "help": "What binds the token: iin=,cin=,provider=,number= in hex."},
+    ),
+    (("--receipt-key",), {"metavar": "FILE|ring:LABEL", "help": "Check the card's receipts with this key."}),
     (("--dry-run",), {"is_flag": True, "help": "Read the card and say what would be done; change nothing."}),
     (("--yes",), {"is_flag": True, "help": "Agree beforehand to what cannot be undone."}),
     (
@@ -225,3 +287,54 @@ def new_keys(options: Mapping[str, Any]) -> NewKeys:
         length=int(options["new_length"]),
         algorithm=options["algorithm"] or "",
     )
+
+
+class _Dap(click.ParamType[tuple[bytes, bytes]]):
+    """``AID:SIGNATURE`` of the domain that verifies it, both in hex."""
+
+    name = "aid:signature"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[bytes, bytes]:
+        if isinstance(value, tuple):
+            return value
+        aid, _, signature = value.partition(":")
+        return AID.convert(aid, param, ctx), HEX.convert(signature, param, ctx)
+
+
+def load_options(function: Function) -> Function:
+    """How a load file is brought onto the card."""
+    options = (
+        click.option(
+            "--replace", is_flag=True, help="Delete a package of this name first, applications too."
+        ),
+        click.option("--to", "owner", type=AID, help="Domain that it will belong to (default: this one)."),
+        click.option(
+            "--hash",
+            "hash_name",
+            type=click.Choice(["sha1", "sha256", "sha384", "sha512"]),
+            help="Send the hash of the load file (default: only where a token or signature needs it).",
+        ),
+        click.option(
+            "--descriptor", is_flag=True, help="With the Descriptor component, as some hosts load it."
+        ),
+        click.option(
+            "--dap", type=_Dap(), multiple=True, help="A signature of the load file, made elsewhere."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def read_bytes(file: Path | None) -> bytes:
+    """The bytes in a file: hex when it holds nothing else, as they are otherwise. Raises InputError."""
+    if file is None:
+        return b""
+    try:
+        raw = read_regular(file, LARGEST)
+    except ValueError as error:
+        raise InputError("input.file", path=str(file), what=str(error)) from None
+    text = raw.decode("latin-1")
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9A-Fa-f\s]+", text) else raw

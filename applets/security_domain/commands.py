@@ -21,13 +21,14 @@ from ...apdu.ports import KeyRing, open_reader
 from ...apdu.secret import Secret
 from ...apdu.trace import Trace, trace_file
 from ...provisioning.custody import open_custody
-from ...provisioning.keyring import FIXED, JoinedKeyRing, StaticKeyRing
+from ...provisioning.keyring import FIXED, JoinedKeyRing, StaticKeyRing, read_passphrase
 from ...provisioning.keyring.static import DEFAULT
 from ...provisioning.workplace import open_ring
 from ..mynumber_common.host import is_my_number_card
 from .cap_commands import cap
 from .command_options import Settings, session_options
 from .content_commands import add_to
+from .delegation import Authority, ready_token
 from .domain_commands import domain, lock
 from .host import SecurityDomain
 from .key_commands import keys
@@ -45,10 +46,14 @@ from .manager import (
     perform,
     printable,
 )
+from .model.signatures import Signer, VerifyingKey, signer
+from .signing_keys import public_key_of, read_signing_key, read_verifying_key
+from .token_commands import receipt, token
 
 __all__ = ["gp"]
 
 THEN = "then"
+RING = "ring:"
 NO_LEDGER = "none"
 SCHEME = "sp800-108-cmac"
 BY_HAND = "by-hand"
@@ -63,7 +68,7 @@ class Gp(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        return super().make_context(info_name, args, parent, obj=Settings(), **extra)
+        return super().make_context(info_name, args, parent, obj=Settings(_signer, _verifier), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         words = [*ctx._protected_args, *ctx.args]
@@ -71,7 +76,7 @@ class Gp(click.Group):
             results = [self._parse(ctx, part) for part in _parts(words)]
             verbs = [result for result in results if isinstance(result, Verb)]
             if verbs:
-                _perform(ctx.ensure_object(Settings), verbs)
+                _perform(ctx.obj, verbs)
             return next((result for result in results if isinstance(result, int)), 0)
 
     def _parse(self, ctx: click.Context, words: list[str]) -> Any:
@@ -120,7 +125,7 @@ def gp() -> None:
 
 
 add_to(gp)
-for _group in (keys, domain, lock, cap):
+for _group in (keys, domain, lock, token, receipt, cap):
     gp.add_command(_group)
 
 
@@ -144,6 +149,7 @@ def _session(settings: Settings, verbs: Sequence[Verb]) -> Iterator[Session]:
     channel = any(verb.channel for verb in verbs)
     access = _access(settings, verbs, simulated=simulated) if channel else None
     custody = _custody(settings, access, verbs, simulated=simulated)
+    authority = _authority(settings)
     with ExitStack() as stack:
         stack.callback(custody.close)
         reader = open_reader(url)
@@ -157,7 +163,7 @@ def _session(settings: Settings, verbs: Sequence[Verb]) -> Iterator[Session]:
         card = Card(link, recorder=recorder)
         yield Session(
             card,
-            SecurityDomain(card, settings["domain_aid"]),
+            SecurityDomain(card, settings["domain_aid"], authority=authority),
             custody,
             is_my_number_card,
             _Consent(settings),
@@ -212,6 +218,31 @@ def _source(settings: Settings, given: StaticKeyRing) -> Masters:
 def _masters(static: StaticKeyRing, scheme: str | None = None) -> Masters:
     chosen = static.scheme or scheme or FIXED
     return Masters(static.label, chosen, length=static.length, algorithm=static.algorithm)
+
+
+def _signer(settings: Settings, name: str) -> Signer:
+    if name.startswith(RING):
+        ring, label = open_ring(settings.get("keyring")), name.removeprefix(RING)
+        return lambda data: ring.sign(label, data)
+    return signer(read_signing_key(Path(name), lambda: read_passphrase(f"Passphrase of {name}")))
+
+
+def _verifier(settings: Settings, name: str) -> VerifyingKey:
+    if name.startswith(RING):
+        label = name.removeprefix(RING)
+        return public_key_of(open_ring(settings.get("keyring")).public_key(label), label)
+    return read_verifying_key(Path(name))
+
+
+def _authority(settings: Settings) -> Authority:
+    """Tokens and receipts of this session."""
+    ready, token_key, receipt_key = (settings[name] for name in ("ready_token", "token_key", "receipt_key"))
+    if ready:
+        made: Signer | None = ready_token(ready)
+    else:
+        made = settings.signer(token_key) if token_key else None
+    checked = settings.verifier(receipt_key) if receipt_key else None
+    return Authority(token=made, reference=settings["token_reference"], receipt_key=checked)
 
 
 def _custody(settings: Settings, access: Access | None, verbs: Sequence[Verb], *, simulated: bool) -> Custody:

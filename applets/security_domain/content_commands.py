@@ -1,21 +1,44 @@
-"""``tegata gp info``, ``list``, ``install``, ``delete``: what is on the card, and what goes on and off it."""
+"""``tegata gp info``, ``list``, ``load``, ``install``, ``delete``, ``store-data``: what is on the card, and
+what goes on and off it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import click
 
-from .command_options import AID, HEX, PRIVILEGES, verb
+from ...apdu.secret import Secret
+from .cap_files import open_cap
+from .command_options import AID, FILE, HEX, PRIVILEGES, load_options, read_bytes, verb
+from .loading import Load
 from .manager import Change, Look, Verb
 from .manager.content import Delete, Install
+from .manager.data import StoreData
+from .manager.loading import install_all, load_package
 from .manager.reading import info, list_registry
 from .model import Privilege
+from .model.tokens import DapBlock
+from .personalization import Encryption, Structure
 
 __all__ = ["add_to"]
+
+FORMS = {"tlv": Structure.BER_TLV, "dgi": Structure.DGI, "raw": Structure.NONE}
 
 
 def add_to(group: click.Group) -> None:
     """Give ``group`` the verbs of this module."""
-    for command in (info_command, list_command, install_command, delete_command):
+    for command in (
+        info_command,
+        list_command,
+        load_command,
+        install_command,
+        delete_command,
+        store_data_command,
+    ):
         group.add_command(command)
 
 
@@ -31,24 +54,61 @@ def list_command() -> Verb:
     return Look("list", list_registry)
 
 
+@verb("load")
+@click.argument("file", type=FILE)
+@load_options
+def load_command(file: Path, replace: bool, **how: Any) -> Verb:
+    """Load the package in FILE (CAP or load file); nothing is installed from it.
+
+    A package of the same name and version stays as it is. What an interrupted load left is cleaned up first.
+    """
+    return Change("load", partial(load_package, what=_load(file, how), replaces=replace))
+
+
 @verb("install")
-@click.argument("package", type=AID)
-@click.option("--module", type=AID, required=True, help="Applet of the package.")
-@click.option("--instance", type=AID, help="Name of the application (default: the module's).")
+@click.argument("what", metavar="FILE|PACKAGE")
+@click.option("--module", type=AID, help="Applet of the package (default: each one of the file).")
+@click.option("--instance", type=AID, help="Name of the application (default: the applet's).")
 @click.option("--privileges", type=PRIVILEGES, default=Privilege.NONE, help="Names, or bytes in hex.")
 @click.option("--parameters", type=HEX, default=b"", help="Install parameters, the content of C9.")
 @click.option("--not-selectable", is_flag=True, help="Only install; it cannot be selected yet.")
+@load_options
 def install_command(
-    package: bytes,
-    module: bytes,
+    what: str,
+    module: bytes | None,
     instance: bytes | None,
     privileges: Privilege,
     parameters: bytes,
     not_selectable: bool,
+    replace: bool,
+    **how: Any,
 ) -> Verb:
-    """Make an application from PACKAGE, which is on the card."""
-    step = Install(package, module, instance or module, privileges, parameters, not not_selectable)
-    return Change("install", lambda session: [step])
+    """Load FILE and make its applications, or make one from PACKAGE (an AID), which is on the card.
+
+    \b
+    tegata gp install applet.cap
+    tegata gp install A0000000010101 --module A000000001010101 --instance A000000001010102
+    """
+    given = (module, instance, privileges, parameters, not not_selectable)
+    if re.fullmatch(r"[0-9A-Fa-f]{10,32}", what) and not Path(what).exists():
+        if module is None:
+            raise click.UsageError("--module says which applet of the package is meant.")
+        step = Install(bytes.fromhex(what), module, instance or module, *given[2:])
+        return Change("install", lambda session: [step])
+    plan = partial(install_all, what=_load(Path(what), how), replaces=replace)
+    names = ("module", "instance", "privileges", "parameters", "selectable")
+    return Change("install", partial(plan, **dict(zip(names, given, strict=True))))
+
+
+def _load(file: Path, how: Mapping[str, Any]) -> Load:
+    """Read before the card is touched; a malformed file never reaches it."""
+    cap = open_cap(file)
+    return Load.of(
+        cap.load_file(descriptor=how["descriptor"]),
+        hash_name=how["hash_name"],
+        dap=[DapBlock(domain, signature) for domain, signature in how["dap"]],
+        domain=how["owner"] or b"",
+    )
 
 
 @verb("delete")
@@ -57,3 +117,32 @@ def install_command(
 def delete_command(aids: tuple[bytes, ...], with_dependents: bool) -> Verb:
     """Delete applications, packages or domains. What is not on the card counts as deleted."""
     return Change("delete", lambda session: [Delete(aid, with_dependents) for aid in aids])
+
+
+@verb("store-data")
+@click.argument("data", type=HEX, required=False, metavar="[HEX]")
+@click.option("--file", type=FILE, help="Take the bytes from this file instead (hex or binary).")
+@click.option("--to", "target", type=AID, help="Application that they are for (default: the domain itself).")
+@click.option(
+    "--form",
+    type=click.Choice(["tlv", "dgi", "raw"]),
+    default="tlv",
+    show_default=True,
+    help="Data objects, data groupings, or neither.",
+)
+@click.option("--encrypted", is_flag=True, help="Says that values are encrypted under the DEK already.")
+def store_data_command(
+    data: bytes | None, file: Path | None, target: bytes | None, form: str, encrypted: bool
+) -> Verb:
+    """Write data objects of the domain, such as 42 (IIN) and 45 (CIN), or personalise an application.
+
+    \b
+    tegata gp store-data 4203112233 then info
+    tegata gp store-data --to AID --form dgi --file personal.hex
+    """
+    if (data is None) == (file is None):
+        raise click.UsageError("Give the bytes in hex, or a --file.")
+    content = Secret(data if data is not None else read_bytes(file))
+    encryption = Encryption.APPLICATION_DEPENDENT if encrypted else Encryption.NONE
+    step = StoreData(content, FORMS[form], encryption, target or b"")
+    return Change("store-data", lambda session: [step])

@@ -8,7 +8,7 @@ import click
 
 from .command_options import AID, HEX, PRIVILEGES, new_key_options, new_keys, verb
 from .manager import Change, Verb
-from .manager.content import Extradite, Install
+from .manager.content import Extradite, Install, UpdateRegistry
 from .manager.domains import personalize
 from .manager.life import CARD_STATES, AdvanceCard, LockCard, SetLock
 from .model import SSD_MODULE, SSD_PACKAGE, Privilege
@@ -41,6 +41,14 @@ def create_command(
 def extradite_command(aid: bytes, target: bytes) -> Verb:
     """Give the application or package AID to another domain."""
     return Change("domain extradite", lambda session: [Extradite(aid, target)])
+
+
+@verb("update")
+@click.argument("aid", type=AID)
+@click.option("--privileges", type=PRIVILEGES, required=True, help="All that it shall have.")
+def update_command(aid: bytes, privileges: Privilege) -> Verb:
+    """Change the privileges of the application or domain AID (INSTALL [for registry update])."""
+    return Change("domain update", lambda session: [UpdateRegistry(aid, privileges)])
 
 
 @verb("personalize")
@@ -93,7 +101,7 @@ def domain_command(aid: bytes, unlock: bool) -> Verb:
     return Change("lock domain", lambda session: [SetLock(aid, not unlock)])
 
 
-for _command in (create_command, extradite_command, personalize_command):
+for _command in (create_command, extradite_command, update_command, personalize_command):
     domain.add_command(_command)
 for _command in (card_command, app_command, domain_command):
     lock.add_command(_command)

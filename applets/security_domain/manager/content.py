@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ....apdu.errors import CardError, Words
+from ..delegation import CheckedReceipt
 from ..model import Privilege
 from ..results import Registered, RegisteredKind
 from .custody import Intent
 from .session import Consequence, Session
 from .steps import INTENT_PREFIX, Step
 
-__all__ = ["Delete", "Extradite", "Install", "find", "hexa"]
+__all__ = ["Delete", "Extradite", "Install", "UpdateRegistry", "find", "hexa", "receipt_json"]
 
 INSTALLED, SELECTABLE = 0x03, 0x07
 
@@ -39,7 +40,7 @@ class Install(Step):
 
     def done(self, session: Session) -> bool:
         """Raises CardError ``gp.aid_taken`` when the name belongs to something else, ``gp.not_there``."""
-        line = session.registry().get(self.instance)
+        line = session.find(self.instance)
         if line is not None:
             if line.kind is RegisteredKind.PACKAGE or line.package not in (b"", self.package):
                 raise CardError("gp.aid_taken", aid=hexa(self.instance), owner=hexa(line.package) or "?")
@@ -48,17 +49,16 @@ class Install(Step):
         return False
 
     def _check_package(self, session: Session) -> None:
-        package = session.registry().get(self.package)
+        package = session.find(self.package, RegisteredKind.PACKAGE)
         if package is None or package.kind is not RegisteredKind.PACKAGE:
             raise CardError("gp.not_there", aid=hexa(self.package))
         if package.modules and self.module not in package.modules:
             raise CardError("gp.not_there", aid=hexa(self.module))
 
-    def do(self, session: Session) -> None:
-        if self.instance in session.registry():
-            session.domain.make_selectable(self.instance)
-            return
-        session.domain.install(
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        if session.find(self.instance) is not None:
+            return receipt_json(session.domain.make_selectable(self.instance, package=self.package))
+        receipt = session.domain.install(
             self.package,
             self.module,
             self.instance,
@@ -66,6 +66,7 @@ class Install(Step):
             parameters=self.parameters,
             selectable=self.selectable,
         )
+        return receipt_json(receipt)
 
     def foresee(self, session: Session) -> None:
         domain = self.privileges & Privilege.SECURITY_DOMAIN
@@ -122,8 +123,9 @@ class Delete(Step):
             )
         )
 
-    def do(self, session: Session) -> None:
-        session.domain.delete(self.aid, related=self.related)
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        receipts = session.domain.delete(self.aid, related=self.related)
+        return receipt_json(receipts[0] if receipts else None)
 
     def intent(self, session: Session) -> Intent:
         return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current)
@@ -155,19 +157,50 @@ class Extradite(Step):
     def done(self, session: Session) -> bool:
         return find(session, self.aid).domain == self.domain
 
-    def do(self, session: Session) -> None:
-        session.domain.extradite(self.aid, self.domain)
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        origin = find(session, self.aid).domain
+        return receipt_json(session.domain.extradite(self.aid, self.domain, origin=origin or None))
 
     def foresee(self, session: Session) -> None:
         session.expect(find(session, self.aid), domain=self.domain)
 
 
+@dataclass(frozen=True)
+class UpdateRegistry(Step):
+    """INSTALL [for registry update]: an application or domain gets other privileges."""
+
+    aid: bytes
+    privileges: Privilege
+
+    name: ClassVar[str] = "update"
+
+    def describe(self) -> Words:
+        return Words(f"change the privileges of {hexa(self.aid)}", f"{hexa(self.aid)} の特権を変える")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.aid), "privileges": f"{int(self.privileges):06X}"}
+
+    def done(self, session: Session) -> bool:
+        return find(session, self.aid).privileges == self.privileges
+
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        return receipt_json(session.domain.update_registry(self.aid, privileges=self.privileges))
+
+    def foresee(self, session: Session) -> None:
+        session.expect(find(session, self.aid), privileges=self.privileges)
+
+
 def find(session: Session, aid: bytes) -> Registered:
     """The registry's line. Raises CardError ``gp.not_there``."""
-    line = session.registry().get(aid)
+    line = session.find(aid)
     if line is None:
         raise CardError("gp.not_there", aid=hexa(aid))
     return line
+
+
+def receipt_json(receipt: CheckedReceipt | None) -> Mapping[str, Any] | None:
+    """What a card's receipt says, for a report."""
+    return None if receipt is None else {"receipt": receipt.to_json()}
 
 
 def hexa(raw: bytes) -> str:

@@ -68,7 +68,7 @@ class Session:
     level: int = 0
     _identity: bytes | None = None
     _answering: Answering | None = None
-    _registry: dict[bytes, Registered] | None = field(default=None, repr=False)
+    _foreseen: dict[bytes, Registered] | None = field(default=None, repr=False)
     _keys: tuple[KeyInformation, ...] | None = None
 
     @property
@@ -171,7 +171,6 @@ class Session:
         except CardRemoved:
             raise
         except CardError:
-            self.forget()
             self._answering = None
             return False
         return True
@@ -182,7 +181,7 @@ class Session:
         With ``open_channel`` the channel is opened with it then.
         """
         try:
-            probe = self.domain.initialize_update(keys.version)
+            probe = self._ask(keys.version)
         except StatusError as error:
             if error.sw in NO_SUCH_KEYS:
                 return False
@@ -197,7 +196,7 @@ class Session:
         """The set that the person named, unless it was tried already. With ``last`` a misfit raises."""
         if self.access is None:
             raise RuntimeError("this session was given no keys")
-        probe = self.domain.initialize_update(self.access.version)
+        probe = self._ask(self.access.version)
         told = self._told(probe)
         keys = self.access.source.key_set(self.ring, told)
         if any(keys.refs == other.refs for other in but):
@@ -207,6 +206,10 @@ class Session:
         self._authenticate(probe, keys)
         return self._answering if keys.version not in self._doubtful() or self._speaks() else None
 
+    def _ask(self, version: int) -> Handshake:
+        scp02_i = self.access.scp02_i if self.access is not None else None
+        return self.domain.initialize_update(version, scp02_i=scp02_i)
+
     def _told(self, probe: Handshake) -> CardTold:
         name = self.identity + (self.domain.aid if self.named_domain else b"")
         return CardTold(name, probe.diversification, probe.version, probe.protocol)
@@ -215,9 +218,9 @@ class Session:
         asked = self.access.level if self.access is not None else None
         best = best_level(probe.protocol, probe.i)
         level = best if asked is None or keys.version in self._doubtful() else asked
-        self.domain.authenticate(probe, self.ring, keys, level)
+        channel = self.domain.authenticate(probe, self.ring, keys, level)
         self._answering = Answering(keys, self._told(probe), probe.i)
-        self.level = level
+        self.level = channel.level
 
     def set_aside(self, known: Iterable[KeySet]) -> NoReturn:
         """Quarantine. Raises CardError ``gp.quarantine``, which names the versions of ``known``."""
@@ -228,8 +231,7 @@ class Session:
 
     def switch(self, keys: KeySet) -> None:
         """Open the channel anew with a set just put on the card: it proves that the card has it."""
-        probe = self.domain.initialize_update(keys.version)
-        self._authenticate(probe, keys)
+        self._authenticate(self._ask(keys.version), keys)
         self._keys = None
 
     def reopen(self) -> None:
@@ -239,13 +241,22 @@ class Session:
     # what the card holds
 
     def registry(self) -> dict[bytes, Registered]:
-        """The registry by AID, read once until :meth:`forget`."""
-        if self._registry is None:
-            self._registry = {entry.aid: entry for entry in self.domain.registry()}
-        return self._registry
+        """The registry by AID. A dry run changes its own copy; else the host asks again for what changed."""
+        if self._foreseen is not None:
+            return self._foreseen
+        found = {entry.aid: entry for entry in self.domain.registry()}
+        if self.dry_run:
+            self._foreseen = found
+        return found
+
+    def find(self, aid: bytes, kind: RegisteredKind | None = None) -> Registered | None:
+        """The line of one AID; the rest of the registry is not read for it."""
+        if self.dry_run:
+            return self.registry().get(aid)
+        return self.domain.contents.find(aid, kind)
 
     def held_keys(self) -> tuple[KeyInformation, ...]:
-        """Key information of the domain, read once until :meth:`forget`."""
+        """Key information of the domain, read once until :meth:`forget_keys`."""
         if self._keys is None:
             self._keys = self.domain.key_information()
         return self._keys
@@ -254,11 +265,11 @@ class Session:
         return tuple(dict.fromkeys(key.version for key in self.held_keys()))
 
     def expect_keys(self, keys: tuple[KeyInformation, ...]) -> None:
-        """What the card tells of its keys after a step."""
+        """In a dry run: what the card would tell of its keys after a step."""
         self._keys = keys
 
     def expect(self, line: Registered, **changes: Any) -> None:
-        """What the registry shows of ``line`` after a step."""
+        """In a dry run: what the registry would show of ``line`` after a step."""
         self.registry()[line.aid] = replace(line, **changes)
 
     def issuer_domain(self) -> Registered | None:
@@ -271,9 +282,9 @@ class Session:
         lines = self.registry().values()
         return [line for line in lines if aid in (line.package, line.domain) and line.aid != aid]
 
-    def forget(self) -> None:
-        """A step has changed the card: read it again when it is asked for."""
-        self._registry = self._keys = None
+    def forget_keys(self) -> None:
+        """A step has changed the keys: read them again when they are asked for."""
+        self._keys = None
 
 
 def printable(identity: bytes) -> str:

@@ -45,8 +45,8 @@ class Step(ABC):
         """Whether the card shows it already. Raises CardError when it cannot be done on this card."""
 
     @abstractmethod
-    def do(self, session: Session) -> None:
-        """Do it. Raises what the host raises."""
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        """Do it; what the card answered that a program may want to know. Raises what the host raises."""
 
     def proved(self, session: Session) -> bool:
         """Whether the card, read again, shows what was done."""
@@ -61,8 +61,7 @@ class Step(ABC):
         return None
 
     def foresee(self, session: Session) -> None:  # noqa: B027 - some steps leave nothing to be seen
-        """Lay into the session what the card shows afterwards: for the steps that follow, in a dry run or
-        after a step that can be undone (after others the card is read again)."""
+        """In a dry run: lay into the session what the card would show, for the steps that follow."""
 
     def details(self) -> Mapping[str, Any]:
         """What a program wants to know of it, plain values."""
@@ -106,32 +105,32 @@ def carry_out(session: Session, steps: Iterable[Step], report: Report) -> Report
     for step in steps:
         if step.done(session):
             _settle_found(session, step)
-            state = State.FOUND
+            state, answered = State.FOUND, None
         elif session.dry_run:
             step.foresee(session)
-            state = State.PLANNED
+            state, answered = State.PLANNED, None
         else:
-            _do(session, step)
+            answered = _do(session, step)
             state = State.DONE
-        report.outcomes.append(Outcome(step.name, step.describe(), state, step.reversible, step.details()))
+        details = {**step.details(), **(answered or {})}
+        report.outcomes.append(Outcome(step.name, step.describe(), state, step.reversible, details))
     return report
 
 
-def _do(session: Session, step: Step) -> None:
+def _do(session: Session, step: Step) -> Mapping[str, Any] | None:
     consequence = step.consequence(session)
     if consequence is not None:
         session.consent(session, consequence)
     intent = step.intent(session)
     if intent is None:
-        step.do(session)
-        step.foresee(session)
-        return
+        return step.do(session)
     number = _record(session, step, intent)
-    step.do(session)
-    session.forget()
+    answered = step.do(session)
+    session.forget_keys()
     if not step.proved(session):
         raise CardError("gp.not_taken", step=step.describe())
     session.custody.settle(session.identity, session.domain.aid, number, done=True, outcome=intent.outcome)
+    return answered
 
 
 def _record(session: Session, step: Step, intent: Intent) -> int:

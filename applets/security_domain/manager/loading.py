@@ -1,0 +1,112 @@
+"""Packages: load a file onto the card, and make applications of it (GPC 2.3.1 §9.3.5).
+
+What a torn load left is deleted by the next run before it loads anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ....apdu.errors import CardError, InputError, Words
+from ..loading import Load, LoadState, cleanup, load_state
+from ..model import Privilege
+from ..results import Registered, RegisteredKind
+from .content import Delete, Install, hexa, receipt_json
+from .session import Session
+from .steps import Step
+
+__all__ = ["LoadPackage", "install_all", "load_package"]
+
+LOADED = 0x01
+
+
+@dataclass(frozen=True)
+class LoadPackage(Step):
+    """INSTALL [for load] and LOAD."""
+
+    what: Load
+
+    name: ClassVar[str] = "load"
+
+    def describe(self) -> Words:
+        size = len(self.what.code)
+        return Words(
+            f"load {hexa(self.what.aid)} ({size} bytes)",
+            f"{hexa(self.what.aid)} をロードする ({size} バイト)",
+        )
+
+    def details(self) -> Mapping[str, Any]:
+        return {"aid": hexa(self.what.aid), "version": version_text(self.what), "bytes": len(self.what.code)}
+
+    def done(self, session: Session) -> bool:
+        """A whole package of this name and version. Raises CardError ``gp.package_there`` for another one."""
+        if session.dry_run:
+            return self._foreseen(session)
+        state = load_state(session.domain, self.what)
+        if state is LoadState.OTHER:
+            raise self._other(session.find(self.what.aid))
+        return state is LoadState.COMPLETE
+
+    def _foreseen(self, session: Session) -> bool:
+        line = session.find(self.what.aid)
+        if line is not None and line.version and line.version != self.what.version:
+            raise self._other(line)
+        return line is not None and line.life_cycle == LOADED
+
+    def _other(self, line: Registered | None) -> CardError:
+        found = ".".join(str(byte) for byte in line.version) if line is not None else ""
+        return CardError(
+            "gp.package_there", aid=hexa(self.what.aid), found=found or "?", wanted=version_text(self.what)
+        )
+
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        cleanup(session.domain, self.what)
+        return receipt_json(session.domain.load(self.what))
+
+    def foresee(self, session: Session) -> None:
+        what = self.what
+        session.registry()[what.aid] = Registered(
+            what.aid,
+            RegisteredKind.PACKAGE,
+            LOADED,
+            domain=what.domain or session.domain.aid,
+            modules=what.modules,
+            version=what.version,
+        )
+
+
+def version_text(what: Load) -> str:
+    return ".".join(str(byte) for byte in what.version)
+
+
+def load_package(session: Session, *, what: Load, replaces: bool) -> Sequence[Step]:
+    """Load; with ``replaces`` whatever is there under this name is deleted first, with its applications."""
+    there = replaces and session.find(what.aid) is not None
+    return [*([Delete(what.aid, related=True)] if there else []), LoadPackage(what)]
+
+
+def install_all(
+    session: Session,
+    *,
+    what: Load,
+    module: bytes | None,
+    instance: bytes | None,
+    privileges: Privilege,
+    parameters: bytes,
+    selectable: bool,
+    replaces: bool,
+) -> Sequence[Step]:
+    """Load the package and install ``module``, or each of its applets under the name that the file gives it.
+
+    Raises InputError ``gp.which_applet`` for a name or parameters that would go to several applets.
+    """
+    modules = what.modules if module is None else (module,)
+    if len(modules) != 1 and (instance or parameters or privileges):
+        names = ", ".join(map(hexa, modules)) or "-"
+        raise InputError("gp.which_applet", package=hexa(what.aid), names=names)
+    installs = [
+        Install(what.aid, one, instance or one, privileges, parameters, selectable) for one in modules
+    ]
+    return [*load_package(session, what=what, replaces=replaces), *installs]
