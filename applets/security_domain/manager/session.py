@@ -14,6 +14,7 @@ from ....apdu.card import Card
 from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Words
 from ....apdu.ports import KeyRing, KeySet
 from ....apdu.scp import Handshake
+from ..discovery import find_issuer_domain
 from ..host import SecurityDomain
 from ..results import KeyInformation, Registered, RegisteredKind, Selection
 from .access import Access, CardTold, best_level
@@ -105,10 +106,15 @@ class Session:
         if self.selection is None:
             if self.is_my_number_card(self.card):
                 raise CardError("badge.my_number_card")
-            self.selection = self.domain.select()
+            self.selection = self.domain.select() if self.named_domain else self._find_issuer_domain()
             cplc = self.domain.cplc()
             self._identity = cplc.identity if cplc is not None else self.domain.cin() or b""
         return self.selection
+
+    def _find_issuer_domain(self) -> Selection:
+        found, selection = find_issuer_domain(self.card)
+        self.domain.aid, self.domain.max_data = found.aid, found.max_data
+        return selection
 
     def names(self) -> set[str]:
         """Under which names a person may speak of this card: identity, CIN, serial number of the chip."""

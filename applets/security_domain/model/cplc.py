@@ -112,7 +112,7 @@ FABRICATORS = {
     0x4180: "Atmel",
     0x4790: "NXP",
 }
-"""Makers of chips by their number in ``ic_fabricator``: the few that published readings of cards make sure."""
+"""Makers of chips by their number in ``ic_fabricator``: the few that published readings of cards prove."""
 
 
 def to_json(cplc: Cplc, today: datetime.date) -> dict[str, str]:

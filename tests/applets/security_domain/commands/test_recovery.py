@@ -51,7 +51,7 @@ def test_keys_torn_at_any_write_are_finished_by_the_next_run(gp: Gp, phase: str)
         assert tries(trace.read_text()) <= {"9000"}
         gp(*words)
         assert tries(trace.read_text()) == {"9000"}
-        assert {key["version"] for key in gp.verb("keys", "list")["keys"]} == {1}
+        assert {key["version"] for key in gp.verb("keys", "list")["keys"]} == {"01"}
         state, intents, keys = gp.books()
         assert state == "stock"
         assert "open" not in {outcome for _, outcome in intents}, (write, intents)

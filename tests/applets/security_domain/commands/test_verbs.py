@@ -27,7 +27,7 @@ def test_info_says_who_the_card_is(gp: Gp) -> None:
     value = gp.json("info")
     assert value["card"] == CARD
     assert value["channel"] is None
-    assert value["verbs"][0]["protocols"] == [{"scp": 3, "i": "70"}]
+    assert [one["i"] for one in value["verbs"][0]["card_data"]["protocols"]] == ["70"]
 
 
 def test_info_authenticates_nothing(gp: Gp) -> None:
@@ -40,7 +40,7 @@ def test_info_authenticates_nothing(gp: Gp) -> None:
 def test_list_shows_the_registry(gp: Gp) -> None:
     registry = gp.verb("list")["registry"]
     issuer = registry[0]
-    assert (issuer["aid"], issuer["kind"], issuer["state"]) == (ISD, "issuer-domain", "OP_READY")
+    assert (issuer["aid"], issuer["kind"], issuer["state"]) == (ISD, "issuer-domain", "op-ready")
     assert "authorized-management" in issuer["privileges"]
     badge = next(line for line in registry if line["aid"] == PACKAGE)
     assert (badge["kind"], badge["version"], badge["modules"]) == ("package", "1.0", [MODULE])
@@ -105,7 +105,7 @@ def test_a_domain_with_keys_of_its_own(gp: Gp) -> None:
     found = gp.verb("domain", "personalize", SSD, "--new-keys", keys, "--new-version", "20")
     assert found["steps"][0]["state"] == "done"
     line = next(line for line in gp.verb("list")["registry"] if line["aid"] == SSD)
-    assert (line["kind"], line["state"]) == ("domain", "PERSONALIZED")
+    assert (line["kind"], line["state"]) == ("domain", "personalized")
     value = gp.json("--domain", SSD, "--keys", keys, "list")
     assert value["channel"]["key_version"] == "20"
     assert {entry["aid"] for entry in value["verbs"][0]["registry"]} >= {SSD, PACKAGE}
@@ -114,14 +114,14 @@ def test_a_domain_with_keys_of_its_own(gp: Gp) -> None:
 def test_lock_and_unlock(gp: Gp) -> None:
     gp("install", PACKAGE, "--module", MODULE, "--instance", INSTANCE)
     for words, state in (
-        (["lock", "app", INSTANCE], "LOCKED"),
-        (["lock", "app", INSTANCE, "--unlock"], "SELECTABLE"),
+        (["lock", "app", INSTANCE], "locked"),
+        (["lock", "app", INSTANCE, "--unlock"], "selectable"),
     ):
         assert gp.verb(*words)["changed"]
         line = next(line for line in gp.verb("list")["registry"] if line["aid"] == INSTANCE)
         assert line["state"] == state
     gp("domain", "create", SSD, "then", "lock", "domain", SSD)
-    assert "LOCKED" in gp("list")[0]
+    assert "locked" in gp("list")[0]
 
 
 def test_the_life_of_a_card(gp: Gp) -> None:
@@ -130,7 +130,7 @@ def test_the_life_of_a_card(gp: Gp) -> None:
     _, err = gp("lock", "card", "--secure", "--yes")
     assert f"Card {CARD} becomes SECURED" in err
     gp("lock", "card")
-    assert gp.verb("info")["locked"]
+    assert gp.verb("info")["card_locked"]
     gp("lock", "card", "--unlock")
     gp("lock", "card", "--terminate", "--yes", code=96)
     gp("lock", "card", "--terminate", "--yes", "--card", "00" * 12, code=13)
