@@ -34,7 +34,9 @@ SUBCOMMANDS: Final = {
     "roster": Subcommand("provisioning.commands:roster", "Read employees from an HR export."),
     "orders": Subcommand("provisioning.commands:orders", "Badges to be made: list, create, follow."),
     "badge": Subcommand("provisioning.issuance.commands:badge", "Plan, write, check and read one badge."),
-    "keyring": Subcommand("provisioning.commands:keyring", "Make and keep the keys behind the badges."),
+    "keyring": Subcommand(
+        "provisioning.keyring.commands:keyring", "Make and keep the keys behind the badges."
+    ),
     "ca": Subcommand("provisioning.commands:ca", "The company CA: certificates, revocation, CRL."),
     "gp": Subcommand("applets.security_domain.commands:gp", "Manage applets, domains and keys of any card."),
     "mynumber": Subcommand("applets.commands:mynumber", "Read, check and sign with a My Number Card."),

@@ -1,26 +1,23 @@
-"""``tegata roster``, ``orders``, ``keyring`` and ``ca``: the badge desk's paperwork on the command line."""
+"""``tegata roster``, ``orders`` and ``ca``: the badge desk's paperwork on the command line."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..apdu.errors import InputError, language
 from .ca import CompanyCa
-from .keyring import FileKeyRing, read_passphrase
+from .keyring import read_passphrase
 from .ledger import Line, Order
 from .orders import create_order
+from .printing import print_json, print_table, say
 from .profile import load_profile
 from .roster import RosterError, read_roster
-from .workplace import CA_PROMPT, ca_folder, default_keyring, open_ledger
+from .workplace import CA_PROMPT, ca_folder, open_ledger
 
-__all__ = ["ca", "keyring", "orders", "roster"]
+__all__ = ["ca", "orders", "roster"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -30,28 +27,6 @@ _database = click.option(
 _folder = click.option(
     "--ca", "folder", envvar="TEGATA_CA", help="Folder of the company CA (default: ca in TEGATA_HOME)."
 )
-
-
-def _say(en: str, ja: str) -> None:
-    click.echo(ja if language() == "ja" else en)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _table(headers: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]]) -> None:
-    """A table on a terminal, tab-separated lines elsewhere. ``headers`` are (English, Japanese)."""
-    titles = [ja if language() == "ja" else en for en, ja in headers]
-    console = Console()
-    if not console.is_terminal:
-        for row in (titles, *rows):
-            click.echo("\t".join(str(cell) for cell in row))
-        return
-    table = Table(*titles)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
 
 
 @click.group()
@@ -86,7 +61,7 @@ def roster_import(file: Path, dry_run: bool, database: str | None, as_json: bool
             books.put_employees(found.employees)
     count, holders = len(found.employees), sum(one.card == "holder" for one in found.employees)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "employees": count,
                 "holder_cards": holders,
@@ -96,14 +71,14 @@ def roster_import(file: Path, dry_run: bool, database: str | None, as_json: bool
             }
         )
         return 0
-    _say(
+    say(
         f"{count} employees, {holders} with a card of their own; the file is {found.encoding}.",
         f"社員 {count} 名 (うち本人のカード {holders} 名)、文字コードは {found.encoding} です。",
     )
     if found.ignored:
-        _say(f"Columns not used: {', '.join(found.ignored)}", f"使わない列: {'、'.join(found.ignored)}")
+        say(f"Columns not used: {', '.join(found.ignored)}", f"使わない列: {'、'.join(found.ignored)}")
     if dry_run:
-        _say("Nothing was stored.", "保存はしていません。")
+        say("Nothing was stored.", "保存はしていません。")
     return 0
 
 
@@ -115,7 +90,7 @@ def _report_faults(error: RosterError, as_json: bool) -> None:
             "sentence": error.sentence(),
             "next_step": error.next_step(),
         }
-        _print_json(problem | {"faults": [fault.to_json() for fault in error.faults]})
+        print_json(problem | {"faults": [fault.to_json() for fault in error.faults]})
         return
     click.echo(error.sentence(), err=True)
     for fault in error.faults:
@@ -149,15 +124,15 @@ def orders_create(
         counts = books.line_counts(order.id)
         rejected = books.lines(order.id, states=("rejected",))
     if as_json:
-        _print_json({"order": order.id, "new": new, "lines": counts})
+        print_json({"order": order.id, "new": new, "lines": counts})
         return
     total = sum(counts.values())
     if new:
-        _say(f"Order {order.id}: {total} badges.", f"発行依頼 {order.id}: {total} 件です。")
+        say(f"Order {order.id}: {total} badges.", f"発行依頼 {order.id}: {total} 件です。")
     else:
-        _say(f"This is order {order.id} already.", f"この内容は発行依頼 {order.id} として登録済みです。")
+        say(f"This is order {order.id} already.", f"この内容は発行依頼 {order.id} として登録済みです。")
     for line in rejected:
-        _say(
+        say(
             f"  {line.employee} was rejected: {line.reason}",
             f"  {line.employee} は受け付けません: {line.reason}",
         )
@@ -171,7 +146,7 @@ def orders_list(database: str | None, as_json: bool) -> None:
     with open_ledger(database).read() as books:
         found = [(order, books.line_counts(order.id)) for order in books.orders()]
     if as_json:
-        _print_json([_order_json(order) | {"lines": counts} for order, counts in found])
+        print_json([_order_json(order) | {"lines": counts} for order, counts in found])
         return
     headers = (
         ("order", "依頼"),
@@ -190,7 +165,7 @@ def orders_list(database: str | None, as_json: bool) -> None:
         )
         for order, counts in found
     ]
-    _table(headers, rows)
+    print_table(headers, rows)
 
 
 @orders.command("show")
@@ -205,7 +180,7 @@ def orders_show(order_id: int, database: str | None, as_json: bool) -> None:
         lines = books.lines(order_id)
         names = {line.employee: books.employee_name(line.employee) for line in lines}
     if as_json:
-        _print_json(_order_json(order) | {"lines": [_line_json(line) for line in lines]})
+        print_json(_order_json(order) | {"lines": [_line_json(line) for line in lines]})
         return
     headers = (
         *(
@@ -217,7 +192,7 @@ def orders_show(order_id: int, database: str | None, as_json: bool) -> None:
         ),
         *(("state", "状態"), ("reason", "理由")),
     )
-    _table(
+    print_table(
         headers,
         [
             (
@@ -242,9 +217,9 @@ def orders_audit(database: str | None, as_json: bool) -> None:
     """
     seq, last = open_ledger(database).check_audit()
     if as_json:
-        _print_json({"rows": seq, "hash": last})
+        print_json({"rows": seq, "hash": last})
         return
-    _say(f"{seq} rows, whole; the last is {last}.", f"{seq} 行に異常はありません。最終行: {last}")
+    say(f"{seq} rows, whole; the last is {last}.", f"{seq} 行に異常はありません。最終行: {last}")
 
 
 def _order_json(order: Order) -> dict[str, Any]:
@@ -272,63 +247,6 @@ def _line_json(line: Line) -> dict[str, Any]:
 
 
 @click.group()
-def keyring() -> None:
-    """Make and keep the master keys behind the badges.
-
-    The passphrase is typed, or read from the file that TEGATA_KEYRING_PASSPHRASE_FILE names or the
-    descriptor that TEGATA_KEYRING_PASSPHRASE_FD names. It is never an argument.
-    """
-
-
-@keyring.command("init")
-@click.argument("file", type=FILE, required=False)
-@click.option("--name", default="", help="Name of the ring in the ledger (default: the file's name).")
-@click.option(
-    "--master",
-    "masters",
-    multiple=True,
-    default=("badges", "doors"),
-    show_default=True,
-    help="Label of a new random AES-256 master key; may be repeated.",
-)
-@_json
-def keyring_init(file: Path | None, name: str, masters: Sequence[str], as_json: bool) -> None:
-    """Make a key ring in FILE with new master keys and the makers' well-known card keys (gp-default).
-
-    Keep a copy of the file and the passphrase in a safe: without them no issued card can be managed.
-    """
-    path = file or Path(default_keyring().partition(":")[2])
-    with read_passphrase("New passphrase", confirm=True) as passphrase:
-        ring = FileKeyRing.create(path, passphrase, name)
-        for label in masters:
-            ring.generate(label)
-        ring.import_default()
-        ring.close()
-    _show_ring(path, as_json)
-
-
-@keyring.command("info")
-@click.argument("file", type=FILE, required=False)
-@_json
-def keyring_info(file: Path | None, as_json: bool) -> None:
-    """Show the labels and check values of a key ring; needs no passphrase."""
-    _show_ring(file or Path(default_keyring().partition(":")[2]), as_json)
-
-
-def _show_ring(path: Path, as_json: bool) -> None:
-    header = FileKeyRing.info(path)
-    if as_json:
-        masters = [info.model_dump() for info in header.masters]
-        _print_json({"file": str(path), "name": header.name, "version": header.version, "masters": masters})
-        return
-    _say(f"Key ring {header.name} in {path}", f"鍵リング {header.name} ({path})")
-    _table(
-        (("label", "名前"), ("bits", "ビット"), ("check value", "チェック値"), ("origin", "由来")),
-        [(info.label, info.length * 8, info.kcv, info.origin) for info in header.masters],
-    )
-
-
-@click.group()
 def ca() -> None:
     """The company's certificate authority for employee IDs.
 
@@ -350,7 +268,7 @@ def ca_init(organization: str, base_url: str, folder: str | None) -> None:
     path = ca_folder(folder)
     with read_passphrase(CA_PROMPT, confirm=True) as passphrase:
         CompanyCa.create(path, passphrase, organization=organization, base_url=base_url)
-    _say(f"The company CA is in {path}.", f"社内認証局を {path} に作りました。")
+    say(f"The company CA is in {path}.", f"社内認証局を {path} に作りました。")
 
 
 @ca.command("crl")
@@ -366,7 +284,7 @@ def ca_crl(output: Path, folder: str | None, database: str | None) -> None:
         output.write_bytes(data)
     except OSError as error:
         raise InputError("input.file", path=str(output), what=error.strerror) from error
-    _say(f"Wrote {output}.", f"{output} に書き出しました。")
+    say(f"Wrote {output}.", f"{output} に書き出しました。")
 
 
 @ca.command("revoke")
@@ -381,7 +299,7 @@ def ca_revoke(serial: str, reason: str, folder: str | None, database: str | None
     with read_passphrase(CA_PROMPT) as passphrase:
         authority = CompanyCa.open(ca_folder(folder), passphrase)
     authority.revoke(open_ledger(database), _serial(serial), reason)
-    _say("The certificate is revoked.", "証明書を失効させました。")
+    say("The certificate is revoked.", "証明書を失効させました。")
 
 
 def _serial(text: str) -> int:

@@ -12,11 +12,22 @@ from dataclasses import dataclass, replace
 
 from ...apdu.errors import InputError
 from ...apdu.ports import ChannelDek, KeyRef, SessionKeys
+from ...apdu.scp02.crypto import C_MAC_KEY, DEK_KEY, ENC_KEY, KEY_LENGTH, R_MAC_KEY, SEQUENCE_LENGTH
 from ...apdu.scp03.crypto import CARD_CHALLENGE, S_ENC, S_MAC, S_RMAC, derivation_inputs
 from ...apdu.secret import Secret
 from .kdf import digits_from
 from .keys import BLOCK, MemoryKey, StaticKey, check_value, filled
-from .schemes import BADGE_USAGES, FIXED, PIN_USAGES, Cmac, TripleDes, master_algorithm, pin_inputs, steps
+from .schemes import (
+    BADGE_USAGES,
+    FIXED,
+    PIN_USAGES,
+    Cmac,
+    Step,
+    TripleDes,
+    master_algorithm,
+    pin_inputs,
+    steps,
+)
 
 __all__ = ["AUTHORIZATIONS", "GP_DEFAULT", "WELL_KNOWN", "ComputingRing", "Master", "MemoryRing"]
 
@@ -31,12 +42,7 @@ AUTHORIZATIONS = ("token", "receipt", "dap")
 
 _AES_BLOCK = BLOCK["aes"]
 _PIN_BYTES = 8
-_SEQUENCE_BYTES = 2
-_SCP02_BYTES = 16
 _SCP03_SEQUENCE_BYTES = 3
-
-# Derivation constants of SCP02 session keys (GPC 2.3.1 §E.4.1).
-_C_MAC, _R_MAC, _DEK, _ENC = b"\x01\x01", b"\x01\x02", b"\x01\x81", b"\x01\x82"
 
 
 class ComputingRing(ABC):
@@ -102,9 +108,9 @@ class ComputingRing(ABC):
         """SCP02 session keys, 16 bytes each; with one base key both references are its own."""
         with self._key(enc, "enc") as enc_key, self._key(mac, "mac", "enc") as mac_key:
             return SessionKeys(
-                enc=enc_key.disclose(_scp02(_ENC, sequence), _SCP02_BYTES),
-                mac=mac_key.disclose(_scp02(_C_MAC, sequence), _SCP02_BYTES),
-                rmac=mac_key.disclose(_scp02(_R_MAC, sequence), _SCP02_BYTES),
+                enc=enc_key.disclose(_scp02(ENC_KEY, sequence), KEY_LENGTH),
+                mac=mac_key.disclose(_scp02(C_MAC_KEY, sequence), KEY_LENGTH),
+                rmac=mac_key.disclose(_scp02(R_MAC_KEY, sequence), KEY_LENGTH),
             )
 
     def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
@@ -170,7 +176,7 @@ class ComputingRing(ABC):
         if not channel.sequence:
             return static
         with static:
-            return static.derive(_scp02(_DEK, channel.sequence), "3des", _SCP02_BYTES)
+            return static.derive(_scp02(DEK_KEY, channel.sequence), "3des", KEY_LENGTH)
 
     def _digits(self, ref: KeyRef) -> Secret:
         inputs = pin_inputs(ref)
@@ -194,15 +200,22 @@ class ComputingRing(ABC):
         return key
 
     def _derive(self, ref: KeyRef) -> StaticKey:
+        key, step = self._last_step(ref)
+        if step is None:
+            return key
+        with key:
+            return key.derive(step, ref.algorithm, ref.length)
+
+    def _last_step(self, ref: KeyRef) -> tuple[StaticKey, Step | None]:
+        """The key from which that of ``ref`` comes in one step; with None, the key itself."""
         path = steps(ref)
         key = self._master(ref)
         if not path and len(key) != ref.length:
             raise InputError("keyring.reference", what=f"{ref.length} bytes from a fixed key of {len(key)}")
-        for number, step in enumerate(path, 1):
-            last = number == len(path)
+        for step in path[:-1]:
             with key:
-                key = key.derive(step, ref.algorithm if last else "aes", ref.length if last else _AES_BLOCK)
-        return key
+                key = key.derive(step, "aes", _AES_BLOCK)
+        return key, path[-1] if path else None
 
     @staticmethod
     def checked(ref: KeyRef, key: StaticKey) -> StaticKey:
@@ -266,10 +279,10 @@ def _scp03(key: StaticKey, constant: int, context: bytes) -> Secret:
     return key.disclose(Cmac(derivation_inputs(constant, len(key), context)), len(key))
 
 
-def _scp02(constant: bytes, sequence: bytes) -> TripleDes:
-    if len(sequence) != _SEQUENCE_BYTES:
+def _scp02(constant: int, sequence: bytes) -> TripleDes:
+    if len(sequence) != SEQUENCE_LENGTH:
         raise InputError("keyring.reference", what=f"a sequence counter of {len(sequence)} bytes")
-    return TripleDes(constant + sequence + bytes(12), cbc=True)
+    return TripleDes(constant.to_bytes(2, "big") + sequence + bytes(12), cbc=True)
 
 
 def _channel(dek: KeyRef | ChannelDek) -> ChannelDek:

@@ -62,6 +62,7 @@ class SignerInfo(_Strict):
 
     label: str = Field(pattern=_LABEL)
     kind: str
+    bits: int
     public: Hex
 
 

@@ -66,6 +66,11 @@ class FileKeyRing(MemoryRing):
     def name(self) -> str:
         return self._header.name
 
+    @property
+    def header(self) -> Header:
+        """What may be said about the ring."""
+        return self._header
+
     def masters(self) -> tuple[MasterInfo, ...]:
         return self._header.masters
 
@@ -124,7 +129,12 @@ class FileKeyRing(MemoryRing):
         ``keyring.passphrase`` when the PEM does not open, ``keyring.reference`` for another kind of key."""
         private = load_signer(pem, passphrase, label)
         try:
-            info = SignerInfo(label=label, kind=kind_of(private), public=public_bytes(private).hex())
+            info = SignerInfo(
+                label=label,
+                kind=kind_of(private),
+                bits=private.key_size,
+                public=public_bytes(private).hex(),
+            )
         except ValueError as error:
             raise InputError("keyring.label", label=label) from error
         with pkcs8(private) as value:

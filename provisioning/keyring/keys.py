@@ -15,10 +15,11 @@ from ...apdu.scp03.crypto import aes_cbc_decrypt, aes_cbc_encrypt, aes_encrypt_b
 from ...apdu.secret import Secret
 from .schemes import KEY_LENGTHS, Cmac, Step, TripleDes
 
-__all__ = ["MemoryKey", "StaticKey", "check_value", "filled"]
+__all__ = ["BLOCK", "CHECKED", "MemoryKey", "StaticKey", "check_value", "filled"]
 
 BLOCK = {"aes": 16, "3des": 8}
-_CHECKED = {"aes": b"\x01" * 16, "3des": bytes(8)}
+CHECKED = {"aes": b"\x01" * 16, "3des": bytes(8)}
+"""What a check value is made of."""
 
 
 class StaticKey(Protocol):
@@ -64,7 +65,7 @@ class StaticKey(Protocol):
 
 def check_value(key: StaticKey) -> bytes:
     """3 bytes: AES over sixteen bytes 01 (Amd D §4.1.4), 3DES over eight of 00 (GPC 2.3.1 §B.5)."""
-    return key.encrypt(_CHECKED[key.algorithm])[:3]
+    return key.encrypt(CHECKED[key.algorithm])[:3]
 
 
 def filled(key: StaticKey, value: bytes) -> bytes:

@@ -33,7 +33,7 @@ from .computing import GP_DEFAULT, Master, MemoryRing
 from .keys import MemoryKey
 from .schemes import FIXED, KEY_LENGTHS, SCHEMES, master_algorithm
 
-__all__ = ["DEFAULT", "StaticKeyRing", "open_keyring"]
+__all__ = ["DEFAULT", "StaticKeyRing", "open_keyring", "read_key"]
 
 DEFAULT = "default"
 PLACES = ("enc", "mac", "dek")
@@ -115,6 +115,17 @@ class StaticKeyRing(MemoryRing):
 
     def __repr__(self) -> str:
         return f"StaticKeyRing({self.label!r})"
+
+
+def read_key(path: Path) -> tuple[Secret, str]:
+    """The one key in a file, and its algorithm, empty when the file does not tell. Raises InputError
+    ``keyring.key_file``."""
+    given = _read(path)
+    if given.scheme != FIXED or any(key is not given.keys["enc"] for key in given.keys.values()):
+        raise _refused(
+            path, Words("one key stands in it, and no scheme", "鍵を一つだけ書きます (scheme なし)")
+        )
+    return given.keys["enc"], given.algorithm
 
 
 def _read(path: Path) -> _Given:
