@@ -33,6 +33,7 @@ MODES = {
     ("3des", False): Mechanism.DES3_ECB,
     ("3des", True): Mechanism.DES3_CBC,
 }
+UNNAMED = "-"
 RB = 0x87  # of the doubling in SP 800-38B §5.3
 
 PLAIN_USES = (
@@ -64,8 +65,8 @@ VALUE = _template(sensitive=False, extractable=True)
 
 
 def refused(what: Words) -> InputError:
-    """The token does not do this. Whoever answers for it puts in the token's name."""
-    return InputError("pkcs11.refused", what=what)
+    """The token does not do this; the worker, who answers for it, puts in its name."""
+    return InputError("pkcs11.refused", token=UNNAMED, what=what)
 
 
 def key_type(algorithm: str, length: int) -> KeyType:
