@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 CHAINING = 0x10
+PROPRIETARY, MORE_IN_P1 = 0x80, 0x80
+CHAINED_IN_P1 = frozenset((0xD8, 0xE4, 0xE6))
 SHORT_DATA_MAX = 255
 SHORT_OVERHEAD = 6
 
@@ -116,7 +118,8 @@ class ResponseLayer:
 
 class LengthLayer:
     """Brings long commands to the card: in the extended form where it is known to work, otherwise
-    by command chaining (ISO/IEC 7816-4:2020 §5.3.3)."""
+    by command chaining (ISO/IEC 7816-4:2020 §5.3.3); INSTALL, DELETE and PUT KEY of GlobalPlatform by
+    their own, whose bit stands in P1 (GPC 2.3.1 §11.1.5.1)."""
 
     def __init__(self, below: Layer, profile: CardProfile) -> None:
         self._below = below
@@ -133,16 +136,17 @@ class LengthLayer:
         return self._chain(command)
 
     def _chain(self, command: Command) -> Response:
-        if self._profile.chaining is False:
+        in_p1 = bool(command.cla & PROPRIETARY) and command.ins in CHAINED_IN_P1
+        if self._profile.chaining is False and not in_p1:
             raise CardError("card.too_long", command=command_name(command), length=len(command.data))
         size = min(SHORT_DATA_MAX, self._profile.max_command - SHORT_OVERHEAD)
         starts = range(0, len(command.data), size)
         for start in starts:
             last = start == starts[-1]
             piece = Command(
-                command.cla if last else command.cla | CHAINING,
+                command.cla if last or in_p1 else command.cla | CHAINING,
                 command.ins,
-                command.p1,
+                command.p1 if last or not in_p1 else command.p1 | MORE_IN_P1,
                 command.p2,
                 command.data[start : start + size],
                 le=min(command.le, SHORT_LE_MAX) if last and command.le else None,

@@ -88,7 +88,8 @@ class Registry:
         for one in (aid, *also):
             self._known.pop(one, None)
             self._stale.pop(one, None)
-        if related and any(not line.package for line in lines if line.kind is not RegisteredKind.PACKAGE):
+        applications = (RegisteredKind.APPLICATION, RegisteredKind.DOMAIN)
+        if related and any(not line.package for line in lines if line.kind in applications):
             # The card does not tell which instance belongs to which package.
             self.forget()
 

@@ -108,7 +108,8 @@ class Registered:
     @property
     def privilege_names(self) -> tuple[str, ...]:
         """Names of the privileges; DAP and delegated management imply the bit of a security domain."""
-        flags = [flag for flag in Privilege if flag and self.privileges & flag == flag]
+        named = Privilege.__members__.values()
+        flags = [flag for flag in named if flag and self.privileges & flag == flag]
         whole = [flag for flag in flags if not any(flag != other and flag & other == flag for other in flags)]
         if Privilege.SECURITY_DOMAIN in flags:
             whole = list(dict.fromkeys((Privilege.SECURITY_DOMAIN, *whole)))

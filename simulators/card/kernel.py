@@ -28,8 +28,8 @@ OPENING = frozenset((INS_PERFORM_SECURITY_OPERATION, 0x50, 0x82, 0x88))
 """What opens a secure channel: also INITIALIZE UPDATE, EXTERNAL, MUTUAL and INTERNAL AUTHENTICATE."""
 CHAINING = 0x10
 MAX_CHAINED = 65535
-SEGMENTED, MORE_SEGMENTS = (0xE6, 0xD8), 0x80
-"""INSTALL and PUT KEY; for LOAD and STORE DATA the bit means the last block."""
+SEGMENTED, MORE_SEGMENTS = (0xD8, 0xE4, 0xE6), 0x80
+"""PUT KEY, DELETE and INSTALL; for LOAD and STORE DATA the bit means the last block."""
 FACTORY_VERSION = 0xFF
 """As P1 of PUT KEY, the version that is replaced."""
 OUT_OF_USE = (LifeCycle.CARD_LOCKED, LifeCycle.CARD_TERMINATED)
