@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric import ec
 
 __all__ = [
+    "CURVES",
     "curve_of",
     "curve_reference",
     "ecka",

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ...apdu.command import Command, Span
 from ...apdu.errors import CardError, InputError
 from ...apdu.ports import KeyRef, KeyRing, KeySet
+from ...apdu.scp11.curves import curve_reference
 from ...apdu.tlv import Tlv, encode_length
 from .model import MAX_KVN, Ins, KeyType, Tag, lv
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .host import SecurityDomain
 
 __all__ = [
-    "CURVES",
     "PUT_KEY_BARE",
     "PublicKey",
     "delete_keys",
@@ -39,15 +39,6 @@ SEVERAL_KEYS = 0x80
 FIRST_KID = 0x01
 SHORT_DATA_MAX = 255
 TYPES = {"aes": KeyType.AES, "3des": KeyType.DES}
-CURVES = {
-    "secp256r1": 0x00,
-    "secp384r1": 0x01,
-    "secp521r1": 0x02,
-    "brainpoolP256r1": 0x03,
-    "brainpoolP384r1": 0x05,
-    "brainpoolP512r1": 0x07,
-}
-"""Curve references ``F0`` (GPC 2.3.1 table B-2)."""
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -106,9 +97,10 @@ def put_public_key(
         components = _field(KeyType.RSA_MODULUS, _unsigned(numbers.n))
         components += _field(KeyType.RSA_EXPONENT, _unsigned(numbers.e))
     else:
-        reference = CURVES.get(key.curve.name)
-        if reference is None:
-            raise InputError("gp.curve", curve=key.curve.name)
+        try:
+            reference = curve_reference(key.curve)
+        except ValueError:
+            raise InputError("gp.curve", curve=key.curve.name) from None
         point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         components = _field(KeyType.EC_PUBLIC, point)
         components += _field(KeyType.EC_PARAMETERS, bytes((reference,)))

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ...apdu import scp11
-from ...apdu.card import Card
 from ...apdu.command import Command
 from ...apdu.errors import CardError, MalformedResponse
 from ...apdu.scp11 import (
@@ -30,8 +29,8 @@ from ...apdu.scp11 import (
 )
 from ...apdu.scp11.objects import allow_list, certificate_store, parse_ca_identifiers
 from ...apdu.tlv import Tlv
+from .host import SecurityDomain
 from .model import Ins, KeyType, Tag
-from .results import parse_key_information, read_objects
 
 __all__ = [
     "authorities",
@@ -44,13 +43,12 @@ __all__ = [
     "store_certificates",
 ]
 
-NOT_FOUND = 0x6A88
 LAST_BER_TLV = 0x90
 P256 = ec.SECP256R1()
 
 
 def open_channel(
-    card: Card,
+    domain: SecurityDomain,
     variant: Variant,
     trust: Trust,
     *,
@@ -61,16 +59,16 @@ def open_channel(
     chaining: Chaining = Chaining.LAYERS,
     at: datetime.datetime | None = None,
 ) -> Scp11Host:
-    """Open a channel to the selected application's domain and secure ``card`` with it.
+    """Open a channel to the domain, or to another application of it that is selected, and use it from now on.
 
-    ``version`` 0 takes the first key of this variant that the card names. Errors as in
+    ``version`` 0 takes the first key of this variant that the domain names. Errors as in
     :func:`tegata.apdu.scp11.open_channel`.
     """
-    card.unsecure()
+    domain.card.unsecure()
     channel = scp11.open_channel(
-        card.send,
+        domain.card.send,
         variant,
-        version or _first_version(card, variant),
+        version or _first_version(domain, variant),
         trust,
         identity=identity,
         usage=usage,
@@ -78,46 +76,42 @@ def open_channel(
         chaining=chaining,
         at=at,
     )
-    card.secure(channel)
+    domain.use(channel)
     return channel
 
 
-def _first_version(card: Card, variant: Variant) -> int:
-    raw = _get_data(card, Tag.KEY_INFORMATION) or b""
-    for key in parse_key_information(raw):
+def _first_version(domain: SecurityDomain, variant: Variant) -> int:
+    for key in domain.key_information():
         if key.kid == variant.kid:
             return key.version
     raise CardError("scp11.key", key=f"{variant.kid:02X}")
 
 
-def certificates(card: Card, key: KeyNumber) -> tuple[Certificate, ...]:
+def certificates(domain: SecurityDomain, key: KeyNumber) -> tuple[Certificate, ...]:
     """The certificates of one of the card's keys, the leaf last; empty when there are none. Not checked."""
-    return scp11.read_certificates(card.send, key)
+    return scp11.read_certificates(domain.card.send, key)
 
 
-def authorities(card: Card) -> tuple[CaIdentifier, ...]:
+def authorities(domain: SecurityDomain) -> tuple[CaIdentifier, ...]:
     """Which authorities belong to which keys: those for hosts (FF33), then those for cards (FF34)."""
     found: tuple[CaIdentifier, ...] = ()
     for tag in (Tag.KLOC_IDENTIFIERS, Tag.KLCC_IDENTIFIERS):
-        raw = _get_data(card, tag)
-        if raw is None:
-            continue
         try:
-            found += parse_ca_identifiers(raw)
+            found += parse_ca_identifiers(domain.get_data(tag) or b"")
         except ValueError as error:
             raise MalformedResponse(str(error), f"GET DATA {tag:X}") from None
     return found
 
 
-def authority_of(card: Card, chain: Sequence[Certificate]) -> KeyNumber | None:
+def authority_of(domain: SecurityDomain, chain: Sequence[Certificate]) -> KeyNumber | None:
     """The card's key that verifies certificates of the authority which the first of ``chain`` names."""
     wanted = chain[0].issuer_id
-    hosts = [known for known in authorities(card) if not known.of_card]
+    hosts = [known for known in authorities(domain) if not known.of_card]
     return next((known.key for known in hosts if known.identifier == wanted), None)
 
 
 def generate_key(
-    card: Card, key: KeyNumber, curve: ec.EllipticCurve = P256, *, replace: int = 0
+    domain: SecurityDomain, key: KeyNumber, curve: ec.EllipticCurve = P256, *, replace: int = 0
 ) -> ec.EllipticCurvePublicKey:
     """GENERATE KEY: a key pair that never leaves the card, in place of version ``replace`` if that is given.
 
@@ -125,7 +119,7 @@ def generate_key(
     """
     parameters = Tlv(KeyType.EC_PARAMETERS, bytes((curve_reference(curve),)))
     data = bytes((key.version,)) + bytes(parameters)
-    response = card.expect(Command(0x80, Ins.GENERATE_KEY, replace, key.kid, data, le=256))
+    response = domain.card.expect(Command(0x80, Ins.GENERATE_KEY, replace, key.kid, data, le=256))
     try:
         answer = Tlv.parse(response.data)
         if answer.tag != KeyType.EC_PUBLIC:
@@ -135,34 +129,24 @@ def generate_key(
         raise MalformedResponse(str(error), "GENERATE KEY") from None
 
 
-def store_certificates(card: Card, key: KeyNumber, chain: Iterable[bytes]) -> None:
+def store_certificates(domain: SecurityDomain, key: KeyNumber, chain: Iterable[bytes]) -> None:
     """STORE DATA of the certificates of a card's key, DER or 7F21, the leaf last."""
-    _store(card, certificate_store(key, chain))
+    _store(domain, certificate_store(key, chain))
 
 
-def store_allow_list(card: Card, key: KeyNumber, serials: Iterable[bytes]) -> None:
+def store_allow_list(domain: SecurityDomain, key: KeyNumber, serials: Iterable[bytes]) -> None:
     """STORE DATA of the serial numbers that hosts' certificates under this authority must have.
 
     A serial number is ``Certificate.serial``. With none the list is taken away: any certificate will do.
     """
-    _store(card, allow_list(key, serials))
+    _store(domain, allow_list(key, serials))
 
 
-def store_authority(card: Card, identifier: CaIdentifier) -> None:
+def store_authority(domain: SecurityDomain, identifier: CaIdentifier) -> None:
     """STORE DATA of the subject key identifier of the authority that belongs to a key."""
-    _store(card, identifier.stored())
+    _store(domain, identifier.stored())
 
 
-def _store(card: Card, data: bytes) -> None:
-    card.expect(Command(0x80, Ins.STORE_DATA, LAST_BER_TLV, 0x00, data, extended=len(data) > card.max_data))
-
-
-def _get_data(card: Card, tag: int) -> bytes | None:
-    """The value of a data object, whether the card gives it alone or whole; None when there is none."""
-    response = card.expect(Command(0x80, Ins.GET_DATA, tag >> 8, tag & 0xFF, le=256), NOT_FOUND)
-    if response.sw == NOT_FOUND:
-        return None
-    prefix = tag.to_bytes(2 if tag > 0xFF else 1, "big")
-    if not response.data.startswith(prefix):
-        return response.data
-    return read_objects(response.data, f"GET DATA {tag:X}")[0].value
+def _store(domain: SecurityDomain, data: bytes) -> None:
+    extended = len(data) > domain.room
+    domain.card.expect(Command(0x80, Ins.STORE_DATA, LAST_BER_TLV, 0x00, data, extended=extended))

@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ....apdu.command import Command, Response
+from ....apdu.scp11.curves import CURVES
 from ....apdu.secret import Secret
 from ....apdu.tlv import parse_length
 from ....applets.security_domain.model import FACTORY_KVN, KCV_LENGTH, MAX_KVN, KeyType, Tag
@@ -28,15 +29,6 @@ MULTIPLE = 0x80
 RSA_SIZES = range(128, 513)
 MORE_OR_COMPONENT = 0x80
 """The first byte of a component is its type, 80 and above; that of a check value its length, 00 or 03."""
-CURVES: dict[int, ec.EllipticCurve] = {
-    0x00: ec.SECP256R1(),
-    0x01: ec.SECP384R1(),
-    0x02: ec.SECP521R1(),
-    0x03: ec.BrainpoolP256R1(),
-    0x05: ec.BrainpoolP384R1(),
-    0x07: ec.BrainpoolP512R1(),
-}
-"""Curves by their reference (GPC 2.3.1 table B-2), as far as the library has them."""
 Unwrap = Callable[[bytes, int], Secret]
 
 

@@ -30,7 +30,7 @@ def test_what_anybody_may_read(domain: SecurityDomain) -> None:
     assert domain.key_versions() == (0xFF,)
     data = domain.card_data()
     assert data is not None
-    assert data.protocols == ((3, 0x70),)
+    assert (data.version, data.protocols) == ("2.3.1", ((3, 0x70),))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -34,7 +34,7 @@ from tegata.apdu.scp11 import (
 )
 from tegata.apdu.scp11.objects import certificate_store
 from tegata.apdu.tlv import Tlv
-from tegata.applets.security_domain import model, scp11
+from tegata.applets.security_domain import SecurityDomain, model, scp11
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.card.device import PowerCut, PowerLost, seeded
 from tegata.simulators.link import SimulatedLink
@@ -81,7 +81,7 @@ def identity(*chain: object, key: ec.EllipticCurvePrivateKey = HOST) -> Identity
 
 
 def card_key(card: Card, variant: Variant) -> ec.EllipticCurvePublicKey:
-    return scp11.certificates(card, KeyNumber(variant.kid, 1))[-1].key
+    return scp11.certificates(SecurityDomain(card), KeyNumber(variant.kid, 1))[-1].key
 
 
 def opening(variant: Variant, **options: object) -> HostOpening:
@@ -104,7 +104,7 @@ def test_our_host_opens_every_channel(variant: Variant, chaining: Chaining, usag
     card = Card(link)
     card.select(model.AID)
     channel = scp11.open_channel(
-        card,
+        SecurityDomain(card),
         variant,
         MAKER,
         identity=identity() if variant.authenticates_host else None,
@@ -123,7 +123,7 @@ def test_a_card_of_another_maker_is_not_believed() -> None:
     card.select(model.AID)
     other = Trust((Anchor.of_certificate(ROOT.certificate.raw),))
     with pytest.raises(CardError) as caught:
-        scp11.open_channel(card, Variant.B, other)
+        scp11.open_channel(SecurityDomain(card), Variant.B, other)
     assert caught.value.code == "scp11.certificate"
     assert card.secure_channel is None
 
@@ -132,35 +132,36 @@ def test_a_card_without_such_a_key() -> None:
     card = Card(SimulatedLink(powered(memory("company-card", 3))))
     card.select(model.AID)
     with pytest.raises(CardError) as caught:
-        scp11.open_channel(card, Variant.B, Trust(unverified=True))
+        scp11.open_channel(SecurityDomain(card), Variant.B, Trust(unverified=True))
     assert caught.value.code == "scp11.key"
 
 
 def test_keys_made_on_the_card_and_what_belongs_to_them() -> None:
     card = Card(SimulatedLink(powered()))
     card.select(model.AID)
-    scp11.open_channel(card, Variant.A, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity())
     key = KeyNumber(0x13, 2)
-    public = scp11.generate_key(card, key, ec.SECP384R1())
-    assert scp11.certificates(card, key) == ()
+    public = scp11.generate_key(SecurityDomain(card), key, ec.SECP384R1())
+    assert scp11.certificates(SecurityDomain(card), key) == ()
     own = ROOT.issue("card", public, role=10).public_bytes(Encoding.DER)
-    scp11.store_certificates(card, key, [ROOT.certificate.raw, own])
-    scp11.store_authority(card, CaIdentifier(key, ROOT.identifier))
-    assert [found.raw for found in scp11.certificates(card, key)] == [ROOT.certificate.raw, own]
-    assert scp11.authorities(card) == (
+    scp11.store_certificates(SecurityDomain(card), key, [ROOT.certificate.raw, own])
+    scp11.store_authority(SecurityDomain(card), CaIdentifier(key, ROOT.identifier))
+    found = [certificate.raw for certificate in scp11.certificates(SecurityDomain(card), key)]
+    assert found == [ROOT.certificate.raw, own]
+    assert scp11.authorities(SecurityDomain(card)) == (
         CaIdentifier(HOST_CA, ROOT.identifier),
         CaIdentifier(key, ROOT.identifier),
     )
-    assert scp11.authority_of(card, [LEAF]) == HOST_CA
-    assert scp11.authority_of(card, [read_certificate(maker_root().der)]) is None
+    assert scp11.authority_of(SecurityDomain(card), [LEAF]) == HOST_CA
+    assert scp11.authority_of(SecurityDomain(card), [read_certificate(maker_root().der)]) is None
     card.select(model.AID)
     trust = Trust((Anchor.of_certificate(ROOT.certificate.raw),))
-    scp11.open_channel(card, Variant.B, trust, version=2)
+    scp11.open_channel(SecurityDomain(card), Variant.B, trust, version=2)
     again = Card(card.link)
     again.select(model.AID)
-    scp11.open_channel(again, Variant.C, MAKER, identity=identity())
-    scp11.generate_key(again, KeyNumber(0x13, 2), replace=2)
-    assert scp11.certificates(again, key) == ()
+    scp11.open_channel(SecurityDomain(again), Variant.C, MAKER, identity=identity())
+    scp11.generate_key(SecurityDomain(again), KeyNumber(0x13, 2), replace=2)
+    assert scp11.certificates(SecurityDomain(again), key) == ()
 
 
 def test_an_allow_list() -> None:
@@ -168,8 +169,8 @@ def test_an_allow_list() -> None:
 
     def attempt(*serials: bytes) -> None:
         card.select(model.AID)
-        scp11.open_channel(card, Variant.A, MAKER, identity=identity())
-        scp11.store_allow_list(card, HOST_CA, serials)
+        scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity())
+        scp11.store_allow_list(SecurityDomain(card), HOST_CA, serials)
 
     attempt(b"\x01", LEAF.serial)
     # As another host writes it, without the 00 in front.
@@ -188,10 +189,10 @@ def test_the_older_certificates_work_as_well() -> None:
     card = Card(SimulatedLink(powered()))
     card.select(model.AID)
     direct = ROOT.legacy(HOST.public_key(), plain=True)
-    scp11.open_channel(card, Variant.A, MAKER, identity=identity(direct))
+    scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity(direct))
     card.select(model.AID)
     with pytest.raises(StatusError) as caught:
-        scp11.open_channel(card, Variant.A, MAKER, identity=identity(upper, lower))
+        scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity(upper, lower))
     assert caught.value.details["number"] == 2
 
 
@@ -408,7 +409,7 @@ def test_nothing_is_generated_or_stored_without_a_host() -> None:
 def managed() -> Card:
     card = Card(SimulatedLink(powered()))
     card.select(model.AID)
-    scp11.open_channel(card, Variant.A, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity())
     return card
 
 
@@ -450,7 +451,7 @@ def test_a_static_dek_beside_the_key(managed: Card) -> None:
     block = b"\x01\x88\x10" + wrap_key(session, dek) + b"\x00"
     assert managed.send(Command(0x80, 0xD8, 0x00, 0x12, block)).ok
     managed.select(model.AID)
-    scp11.open_channel(managed, Variant.A, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(managed), Variant.A, MAKER, identity=identity())
     block = b"\x02\x88\x10" + wrap_key(dek, key) + b"\x03" + key_check_value(key)
     assert managed.send(Command(0x80, 0xD8, 0x00, 0x14, block)).ok
 
@@ -509,11 +510,11 @@ def test_a_card_that_counts_no_tries() -> None:
 def test_a_locked_card_still_opens_a_channel_to_be_unlocked() -> None:
     card = Card(SimulatedLink(powered()))
     card.select(model.AID)
-    scp11.open_channel(card, Variant.A, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity())
     for state in (0x07, 0x0F, 0x7F):
         card.expect(Command(0x80, 0xF0, 0x80, state))
     card.select(model.AID, accepted=(0x6283,))
-    scp11.open_channel(card, Variant.A, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(card), Variant.A, MAKER, identity=identity())
     card.expect(Command(0x80, 0xF0, 0x80, 0x0F))
 
 
