@@ -252,7 +252,7 @@ class KeyRing(Protocol):
 
     def sign(self, key: str, data: bytes) -> bytes:
         """The signature of a token or load file under the private key of that label, in the scheme that its
-        kind and size ask for (:mod:`tegata.applets.security_domain.model.signatures`)."""
+        kind and size ask for (``tegata.applets.security_domain.model.signatures``)."""
         ...
 
     def public_key(self, key: str) -> bytes:
