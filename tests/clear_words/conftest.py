@@ -13,6 +13,7 @@ import pytest
 
 from tegata.apdu.errors import set_language
 from tegata.cli import main
+from tegata.simulators.apps.security_domain.keystore import set_record
 from tegata.simulators.card.journal import MAGIC, FileStore
 from tegata.simulators.presets import create, memory
 
@@ -101,8 +102,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def _foreign(place: Place) -> None:
     """A card of somebody else: the maker's keys are other ones."""
     content = memory("company-card", 7)
-    keys = content[FACTORY_KEYS]
-    content[FACTORY_KEYS] = keys[:1] + bytes(byte ^ 0x5A for byte in keys[1:])
+    assert FACTORY_KEYS in content
+    content[FACTORY_KEYS] = set_record(*(bytes([number]) * 16 for number in (0x51, 0x52, 0x53)))
     FileStore.create(place.folder / "foreign.sim", content).close()
 
 

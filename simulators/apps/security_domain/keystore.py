@@ -30,6 +30,7 @@ __all__ = [
     "check_value",
     "key_record",
     "place_of",
+    "read_record",
     "set_record",
 ]
 

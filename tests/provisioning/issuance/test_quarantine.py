@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from tegata.apdu import CardChanged, CardError, CardRemoved, InputError, Secret
 from tegata.provisioning.issuance import Desk, apply, begin_work, make_plan, verify
 from tegata.provisioning.issuance.supervise import readmit, write_off
 from tegata.provisioning.keyring import FileKeyRing
+from tegata.simulators.apps.security_domain.keystore import key_record, read_record
 from tegata.simulators.card import PowerCut, SimulatedCard
 
 from .conftest import EMPLOYEE, BadgeDesk, link
@@ -22,9 +24,12 @@ GET_DATA = 0xCA
 
 
 def spoil(card: SimulatedCard, name: str) -> None:
-    """Somebody else's keys under the same version."""
-    value = card.store.content[name]
-    card.store.content[name] = value[:1] + bytes(byte ^ 0x5A for byte in value[1:])
+    """Somebody else's keys under the same version; the right ones when done twice."""
+    spoilt = []
+    for key in read_record(card.store.content[name], int(name[-2:], 16)):
+        ((kind, value),) = key.components
+        spoilt.append(replace(key, components=((kind, bytes(byte ^ 0x5A for byte in value)),)))
+    card.store.content[name] = key_record(spoilt)
 
 
 def refused(desk: Desk, card: SimulatedCard, act: Callable[..., object]) -> Tap:
