@@ -194,6 +194,17 @@ SESSION_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {"type": VERSION, "help": "How an SCP02 card is set up (it does not tell): 15, 55, …  [default: 55]"},
     ),
     (
+        ("--scp11",),
+        {"type": click.Choice(["a", "b", "c"]), "help": "Open the channel with certificates (SCP11)."},
+    ),
+    (
+        ("--scp11-anchor",),
+        {"type": FILE, "multiple": True, "help": "Certificate of an authority of the card's maker."},
+    ),
+    (("--scp11-unverified",), {"is_flag": True, "help": "Take whatever key the card shows."}),
+    (("--scp11-key",), {"type": FILE, "help": "The host's private key (PEM), for a and c."}),
+    (("--scp11-chain",), {"type": FILE, "help": "The host's certificates (PEM), the leaf last."}),
+    (
         ("--ledger",),
         {
             "metavar": "PATH|none",

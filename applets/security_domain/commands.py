@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,11 @@ import click
 from ...apdu.card import Card
 from ...apdu.errors import CardChanged, InputError, Words, language
 from ...apdu.ports import KeyRing, open_reader
+from ...apdu.scp11 import Trust, Variant
 from ...apdu.secret import Secret
 from ...apdu.trace import Trace, trace_file
-from ...provisioning.custody import open_custody
 from ...provisioning.keyring import FIXED, JoinedKeyRing, StaticKeyRing, read_passphrase
 from ...provisioning.keyring.static import DEFAULT
-from ...provisioning.workplace import open_ring
 from ..mynumber_common.host import is_my_number_card
 from .cap_commands import cap
 from .command_options import Settings, session_options
@@ -36,6 +36,7 @@ from .manager import (
     LEVELS,
     OFF_THE_RECORD,
     Access,
+    Certified,
     Consequence,
     Custody,
     Masters,
@@ -47,13 +48,21 @@ from .manager import (
     printable,
 )
 from .model.signatures import Signer, VerifyingKey, signer
-from .signing_keys import public_key_of, read_signing_key, read_verifying_key
+from .signing_keys import (
+    public_key_of,
+    read_anchor,
+    read_chain,
+    read_host_key,
+    read_signing_key,
+    read_verifying_key,
+)
 from .token_commands import receipt, token
 
 __all__ = ["gp"]
 
 THEN = "then"
 RING = "ring:"
+SCP11 = 0x11
 NO_LEDGER = "none"
 SCHEME = "sp800-108-cmac"
 BY_HAND = "by-hand"
@@ -71,7 +80,7 @@ class Gp(click.Group):
         return super().make_context(info_name, args, parent, obj=Settings(_signer, _verifier), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        words = [*ctx._protected_args, *ctx.args]
+        words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
         with ctx:
             results = [self._parse(ctx, part) for part in _parts(words)]
             verbs = [result for result in results if isinstance(result, Verb)]
@@ -181,7 +190,7 @@ def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Ac
     given = _given(settings)
     brought = {new.named: _static(new.named) for new in wanted if new.named}
     if settings["keyring"] or settings["master"] or any(new.master for new in wanted):
-        ring: KeyRing = open_ring(settings["keyring"])
+        ring: KeyRing = _ring(settings)
     else:
         ring = StaticKeyRing.default()
     for static in (*brought.values(), given):
@@ -192,6 +201,7 @@ def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Ac
         version=settings["key_version"] or 0,
         level=LEVELS[settings["level"]] if settings["level"] else None,
         scp02_i=settings["scp02_i"],
+        scp11=_certified(settings),
         named={name: _masters(static) for name, static in brought.items()},
     )
 
@@ -220,9 +230,16 @@ def _masters(static: StaticKeyRing, scheme: str | None = None) -> Masters:
     return Masters(static.label, chosen, length=static.length, algorithm=static.algorithm)
 
 
+def _ring(settings: Settings) -> KeyRing:
+    """The key ring at --keyring, by default the one in the home folder."""
+    from ...provisioning.workplace import open_ring  # slow to load: only for who has a ring
+
+    return open_ring(settings.get("keyring"))
+
+
 def _signer(settings: Settings, name: str) -> Signer:
     if name.startswith(RING):
-        ring, label = open_ring(settings.get("keyring")), name.removeprefix(RING)
+        ring, label = _ring(settings), name.removeprefix(RING)
         return lambda data: ring.sign(label, data)
     return signer(read_signing_key(Path(name), lambda: read_passphrase(f"Passphrase of {name}")))
 
@@ -230,7 +247,7 @@ def _signer(settings: Settings, name: str) -> Signer:
 def _verifier(settings: Settings, name: str) -> VerifyingKey:
     if name.startswith(RING):
         label = name.removeprefix(RING)
-        return public_key_of(open_ring(settings.get("keyring")).public_key(label), label)
+        return public_key_of(_ring(settings).public_key(label), label)
     return read_verifying_key(Path(name))
 
 
@@ -245,6 +262,25 @@ def _authority(settings: Settings) -> Authority:
     return Authority(token=made, reference=settings["token_reference"], receipt_key=checked)
 
 
+def _certified(settings: Settings) -> Certified | None:
+    """SCP11, when it is asked for. Raises InputError ``gp.signing_key``, ``scp11.identity``."""
+    letter = settings["scp11"]
+    if letter is None:
+        return None
+    anchors = tuple(read_anchor(path) for path in settings["scp11_anchor"])
+    if not anchors and not settings["scp11_unverified"]:
+        raise click.UsageError("--scp11 needs --scp11-anchor FILE, or --scp11-unverified.")
+    trust = Trust(anchors, unverified=settings["scp11_unverified"])
+    key, chain = settings["scp11_key"], settings["scp11_chain"]
+    if (letter == "b") == (key is not None) or (key is None) != (chain is None):
+        raise click.UsageError("--scp11-key and --scp11-chain are needed for a and c, and not for b.")
+    variant = Variant[letter.upper()]
+    if key is None:
+        return Certified(variant, trust)
+    typed = partial(read_passphrase, f"Passphrase of {key}")
+    return Certified(variant, trust, read_host_key(key, typed), read_chain(chain))
+
+
 def _custody(settings: Settings, access: Access | None, verbs: Sequence[Verb], *, simulated: bool) -> Custody:
     """Raises InputError ``gp.ledger_needed`` when keys that only a ledger finds again would go unrecorded."""
     if access is None:
@@ -256,6 +292,8 @@ def _custody(settings: Settings, access: Access | None, verbs: Sequence[Verb], *
         if not simulated and not well_known:
             raise InputError("gp.ledger_needed")
         return OFF_THE_RECORD
+    from ...provisioning.custody import open_custody  # a database is slow to load, and info needs none
+
     changes = not settings["dry_run"] and any(verb.changes for verb in verbs)
     return open_custody(settings["ledger"], write=changes)
 
@@ -341,9 +379,9 @@ class _Printer:
 def _channel_json(session: Session) -> dict[str, Any]:
     told = session.answering.told
     return {
-        "scp": told.protocol,
+        "scp": told.protocol if session.current else SCP11,
         "i": f"{session.answering.i:02X}",
-        "key_version": f"{session.current.version:02X}",
+        "key_version": f"{told.version:02X}",
         "level": f"{session.level:02X}",
     }
 

@@ -1,8 +1,13 @@
-"""Keys of tokens, receipts and load file signatures in files: PEM, or hex for AES (GPC 2.3.1 §C)."""
+"""Keys and certificates in files: PEM, or hex for AES keys.
+
+Of tokens, receipts and load file signatures (GPC 2.3.1 §C), and of hosts that open SCP11 (Amendment F).
+"""
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +21,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ...apdu.errors import InputError, Words
 from ...apdu.regular_files import read_regular
+from ...apdu.scp11 import Anchor, Certificate
+from ...apdu.scp11.chain import read_certificate
 from ...apdu.secret import Secret
 from .model.signatures import SigningKey, SymmetricKey, VerifyingKey
 
-__all__ = ["public_key_of", "read_signing_key", "read_verifying_key"]
+__all__ = [
+    "public_key_of",
+    "read_anchor",
+    "read_chain",
+    "read_host_key",
+    "read_signing_key",
+    "read_verifying_key",
+]
 
 LARGEST = 1 << 16
 PUBLIC = b"-----BEGIN PUBLIC KEY-----"
@@ -67,6 +81,38 @@ def public_key_of(der: bytes, name: str) -> VerifyingKey:
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _refused(Path(name), Words("it is neither RSA nor EC", "RSA でも EC でもありません"))
     return key
+
+
+def read_host_key(path: Path, passphrase: Callable[[], Secret]) -> ec.EllipticCurvePrivateKey:
+    """A host's key for SCP11. Raises InputError ``gp.signing_key``."""
+    key = read_signing_key(path, passphrase)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise _refused(path, Words("it is no EC key", "EC 鍵ではありません"))
+    return key
+
+
+def read_chain(path: Path) -> tuple[Certificate, ...]:
+    """Certificates of a host, the leaf last: PEM, or one of either format in binary."""
+    try:
+        return tuple(read_certificate(raw) for raw in _certificates(path))
+    except ValueError:
+        raise _refused(path, Words("it holds no certificate", "証明書がありません")) from None
+
+
+def read_anchor(path: Path) -> Anchor:
+    """The authority in a certificate. Raises InputError ``gp.signing_key``."""
+    try:
+        (raw,) = _certificates(path)
+        return Anchor.of_certificate(raw)
+    except ValueError:
+        what = Words("it is not the certificate of one authority", "認証局 1 つの証明書ではありません")
+        raise _refused(path, what) from None
+
+
+def _certificates(path: Path) -> list[bytes]:
+    raw = _read(path, secret=False)
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", raw, re.DOTALL)
+    return [base64.b64decode(block) for block in blocks] or [raw]
 
 
 def _read(path: Path, *, secret: bool) -> bytes:

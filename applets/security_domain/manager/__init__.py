@@ -5,7 +5,7 @@
 interrupted run left, ``verbs`` ties them together.
 """
 
-from .access import LEVELS, Access, CardTold, KeySource, Masters, NewKeys
+from .access import LEVELS, Access, CardTold, Certified, KeySource, Masters, NewKeys
 from .custody import OFF_THE_RECORD, Custody, Intent, Pending
 from .session import Consequence, Session, printable
 from .steps import Outcome, Report, State, Step
@@ -16,6 +16,7 @@ __all__ = [
     "OFF_THE_RECORD",
     "Access",
     "CardTold",
+    "Certified",
     "Change",
     "Consequence",
     "Custody",

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from ....apdu.errors import InputError
 from ....apdu.ports import KeyRing, KeySet
+from ....apdu.scp11 import Certificate, Trust, Variant
 
-__all__ = ["LEVELS", "Access", "CardTold", "KeySource", "Masters", "NewKeys", "best_level"]
+__all__ = ["LEVELS", "Access", "CardTold", "Certified", "KeySource", "Masters", "NewKeys", "best_level"]
 
 LEVELS: Mapping[str, int] = {"none": 0x00, "mac": 0x01, "enc": 0x03, "rmac": 0x13, "full": 0x33}
 """Security levels by name: P1 of EXTERNAL AUTHENTICATE (GPC 2.3.1 §E.5.2.3, Amd D table 7-5)."""
@@ -73,10 +76,25 @@ class Masters:
 
 
 @dataclass(frozen=True, slots=True)
+class Certified:
+    """SCP11: which variant, why the card's key is believed, and who the host is (variants a and c).
+
+    ``key`` and ``chain`` (leaf last) are the host's; the card names the key that verifies them.
+    """
+
+    variant: Variant
+    trust: Trust
+    key: ec.EllipticCurvePrivateKey | None = field(default=None, repr=False)
+    chain: tuple[Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """How to open the channel. ``version`` 0 is the card's first set; ``level`` None the highest it offers;
-    ``scp02_i`` is how an SCP02 card is set up, which it does not tell itself. ``named`` are the keys that the
-    person brought along, by the name under which he speaks of them.
+    """How to open the channel. ``version`` 0 is the card's first set; ``level`` None the highest it offers.
+
+    ``scp02_i`` is how an SCP02 card is set up, which it does not tell itself; ``scp11`` opens the channel
+    with certificates instead of the key set. ``named`` are the keys that the person brought along, by the
+    name under which he speaks of them.
     """
 
     ring: KeyRing
@@ -84,6 +102,7 @@ class Access:
     version: int = 0
     level: int | None = None
     scp02_i: int | None = None
+    scp11: Certified | None = None
     named: Mapping[str, Masters] = field(default_factory=dict)
 
 

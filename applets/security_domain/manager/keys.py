@@ -74,7 +74,7 @@ class PutKeys(Step):
 
         Raises InputError ``gp.version_taken`` when other keys are there that nobody said to replace.
         """
-        if session.current.refs == self.keys.refs:
+        if self.proved(session):
             return not self.torn
         if self.keys.version not in session.key_versions() or self.torn:
             return False
@@ -86,7 +86,7 @@ class PutKeys(Step):
 
     def proved(self, session: Session) -> bool:
         """The new set opened the channel that stands now."""
-        return session.current.refs == self.keys.refs
+        return session.current is not None and session.current.refs == self.keys.refs
 
     def do(self, session: Session) -> None:
         """Raises CardError ``gp.key_echo``; ``gp.quarantine`` when what a torn run left cannot be mended."""
@@ -106,7 +106,7 @@ class PutKeys(Step):
         present = session.key_versions()
         outcome = {
             keys.version: PREVIOUS if keys.version in present and keys.version != self.replace else GONE
-            for keys in (session.current, *known)
+            for keys in (*_sets(session.current), *known)
         }
         outcome[self.keys.version] = LIVE
         return Intent(
@@ -167,9 +167,15 @@ class DeleteKeys(Step):
 
 
 def put(session: Session, wanted: NewKeys, *, replaces: bool) -> Sequence[Step]:
-    """Put a set; with ``replaces`` instead of the one that opened the channel, in one command."""
+    """Put a set; with ``replaces`` instead of the one that opened the channel, in one command.
+
+    Raises InputError ``gp.keys_needed`` when no set of keys opened it.
+    """
     keys = new_set(session, wanted)
-    return [PutKeys(keys, session.current.version if replaces else 0, _torn(session, keys))]
+    current = _sets(session.current)
+    if replaces and not current:
+        raise InputError("gp.keys_needed")
+    return [PutKeys(keys, current[0].version if replaces else 0, _torn(session, keys))]
 
 
 def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
@@ -180,11 +186,16 @@ def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
     """
     keys = new_set(session, wanted)
     known = session.custody.candidates(session.identity, session.domain.aid)
-    old = [session.current.version, *(candidate.version for candidate in known), FACTORY_KVN]
+    old = [*(one.version for one in (*_sets(session.current), *known)), FACTORY_KVN]
     rest = [version for version in dict.fromkeys(old) if version != keys.version]
     present = session.key_versions()
     put_new = PutKeys(keys, torn=_torn(session, keys))
     return [put_new, *(DeleteKeys(version) for version in rest if version in present)]
+
+
+def _sets(current: KeySet | None) -> tuple[KeySet, ...]:
+    """The set that opened the channel, if it was one."""
+    return () if current is None else (current,)
 
 
 def _torn(session: Session, keys: KeySet) -> bool:

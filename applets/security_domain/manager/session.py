@@ -14,15 +14,19 @@ from ....apdu.card import Card
 from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Words
 from ....apdu.ports import KeyRing, KeySet
 from ....apdu.scp import Handshake
+from ....apdu.scp11 import Identity
 from ..discovery import find_issuer_domain
 from ..host import SecurityDomain
+from ..model import Tag
 from ..results import KeyInformation, Registered, RegisteredKind, Selection
-from .access import Access, CardTold, best_level
+from ..scp11 import authority_of, open_channel
+from .access import Access, CardTold, Certified, best_level
 from .custody import Custody
 
 __all__ = ["Answering", "Consequence", "Consent", "Session", "printable"]
 
 NO_SUCH_KEYS = (0x6A88, 0x6A82, 0x6A80)
+SCP03 = 3
 PUT_KEYS = "gp:put-keys"
 QUARANTINE = "none of its known key sets opens it"
 
@@ -41,9 +45,9 @@ Consent = Callable[["Session", Consequence], None]
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The key set that a card has shown to hold, and its protocol. ``told`` is what it said."""
+    """The key set that a card has shown to hold (None: it was opened with certificates), and what it said."""
 
-    keys: KeySet
+    keys: KeySet | None
     told: CardTold
     i: int
 
@@ -80,8 +84,8 @@ class Session:
         return self.access.ring
 
     @property
-    def current(self) -> KeySet:
-        """The key set that opened the channel. Raises RuntimeError before :meth:`unlock`."""
+    def current(self) -> KeySet | None:
+        """The key set that opened the channel; None in SCP11. Raises RuntimeError before :meth:`unlock`."""
         return self.answering.keys
 
     @property
@@ -124,7 +128,7 @@ class Session:
 
     # the channel
 
-    def unlock(self) -> KeySet:
+    def unlock(self) -> None:
         """Open the channel: with a set that the ledger knows (intended, live, previous), else the one given.
 
         Each is asked for once; what does not fit costs nothing but a count of the card. Raises CardError
@@ -132,13 +136,28 @@ class Session:
         ``gp.cryptogram`` for a card that nothing is known of.
         """
         if self._answering is not None:
-            return self.current
+            return
         self.begin()
         self._refuse_out_of_use()
+        if self.access is not None and self.access.scp11 is not None:
+            self._open_certified(self.access, self.access.scp11)
+            return
         known = self._makeable(self.custody.candidates(self.identity, self.domain.aid))
         if self._try(known) is None and self._try_given(last=not known, but=known) is None:
             self.set_aside(known)
-        return self.current
+
+    def _open_certified(self, access: Access, how: Certified) -> None:
+        identity = None
+        if how.key is not None:
+            authority = authority_of(self.domain, how.chain)
+            if authority is None:
+                raise CardError("gp.no_authority")
+            identity = Identity(how.key, how.chain, authority)
+        channel = open_channel(self.domain, how.variant, how.trust, version=access.version, identity=identity)
+        name = self.identity + (self.domain.aid if self.named_domain else b"")
+        told = CardTold(name, self.domain.get_data(Tag.DIVERSIFICATION) or b"", channel.version, SCP03)
+        self._answering = Answering(None, told, how.variant.parameter)
+        self.level = channel.level
 
     def _refuse_out_of_use(self) -> None:
         found = self.custody.out_of_use(self.identity) if self.identity else None
@@ -241,8 +260,11 @@ class Session:
         self._keys = None
 
     def reopen(self) -> None:
-        """Open the channel again with the current set, after it ended."""
-        self.switch(self.current)
+        """Open the channel again as it was, after it ended."""
+        if self.current is not None:
+            self.switch(self.current)
+        elif self.access is not None and self.access.scp11 is not None:
+            self._open_certified(self.access, self.access.scp11)
 
     # what the card holds
 

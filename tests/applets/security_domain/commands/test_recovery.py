@@ -129,3 +129,22 @@ def test_a_delete_torn_at_any_write_is_finished_by_the_next_run(gp: Gp, phase: s
         gp(*words)
         assert "A0000001515350" not in gp("list")[0]
         assert "open" not in {outcome for _, outcome in gp.books()[1]}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_domain_torn_while_it_gets_its_keys_is_finished_by_the_next_run(gp: Gp, phase: str) -> None:
+    keys, domain = gp.key_file("own.toml"), "F0746567617461AA"
+    words = ("domain", "personalize", domain, "--new-keys", keys, "--new-version", "20")
+    gp("domain", "create", domain)
+    empty, points = content(gp.card), 0
+    for write in range(1, 60):
+        gp.card.unlink()
+        presets.write(gp.card, empty)
+        gp.ledger.unlink(missing_ok=True)
+        if run(gp, *words, reader=f"sim:{gp.card}?cut={write}.{phase}") != GONE:
+            break
+        points += 1
+        gp(*words)
+        assert gp.json("--domain", domain, "--keys", keys, "list")["channel"]["key_version"] == "20"
+        assert "open" not in {outcome for _, outcome in gp.books()[1]}
+    assert points >= 3

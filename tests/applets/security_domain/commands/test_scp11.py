@@ -1,0 +1,83 @@
+"""A channel opened with certificates from the command line: SCP11 a, b and c."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tegata.apdu.scp11 import Variant
+from tegata.simulators import presets
+from tegata.simulators.card.device import seeded
+from tegata.simulators.presets.scp11 import add_host_authority, add_scp11, maker_root
+
+from ....apdu.scp11_authority import Authority, new_key
+from .conftest import Gp, company_card
+
+ROOT = Authority("host root")
+HOST = new_key("host")
+
+
+@pytest.fixture
+def options(gp: Gp) -> dict[str, list[object]]:
+    """A card that speaks SCP11, and what each variant needs."""
+    gp.card.unlink()
+    memory = add_scp11(company_card(), seeded(b"scp11"), Variant)
+    presets.write(gp.card, add_host_authority(memory, ROOT.key.public_key(), ROOT.identifier))
+    anchor, key, chain = (gp.folder / name for name in ("maker.der", "host.pem", "chain.der"))
+    anchor.write_bytes(maker_root().der)
+    key.write_bytes(HOST.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.chmod(0o600)
+    chain.write_bytes(ROOT.leaf("host", HOST.public_key(), role=0).raw)
+    trust: list[object] = ["--scp11-anchor", anchor]
+    host: list[object] = ["--scp11-key", key, "--scp11-chain", chain]
+    return {
+        "a": ["--scp11", "a", *trust, *host],
+        "b": ["--scp11", "b", *trust],
+        "c": ["--scp11", "c", *trust, *host],
+    }
+
+
+@pytest.mark.parametrize("variant", ["a", "c"])
+def test_content_is_managed(gp: Gp, options: dict[str, list[object]], variant: str) -> None:
+    value = gp.json(*options[variant], "domain", "create", "F0746567617461AA", "then", "list")
+    assert value["channel"]["scp"] == 0x11
+    assert value["channel"]["level"] == "33"
+    assert "F0746567617461AA" in {line["aid"] for line in value["verbs"][1]["registry"]}
+
+
+@pytest.mark.parametrize("variant", ["a", "c"])
+def test_keys_are_put_and_proved(gp: Gp, options: dict[str, list[object]], variant: str) -> None:
+    new = gp.key_file("new.toml")
+    gp(*options[variant], "keys", "put", "--replace", "--new-keys", new, "--new-version", "05", code=158)
+    found = gp.verb(*options[variant], "keys", "rotate", "--new-keys", new, "--new-version", "05")
+    assert [step["state"] for step in found["steps"]] == ["done", "done"]
+    assert gp.json("--keys", new, "list")["channel"]["key_version"] == "05"
+    assert gp.books()[2] == {5: "live"}
+
+
+def test_scp11b_reads_and_manages_nothing(gp: Gp, options: dict[str, list[object]]) -> None:
+    gp(*options["b"], "--yes", "delete", "A0000001515350", code=11)
+    assert "A0000001515350" in gp("list")[0]
+
+
+def test_the_card_is_believed_for_a_reason(gp: Gp, options: dict[str, list[object]], tmp_path: Path) -> None:
+    gp("--scp11", "a", *options["a"][4:], "list", code=2)
+    other = tmp_path / "other.der"
+    other.write_bytes(Authority("another root").certificate.raw)
+    _, err = gp("--scp11", "a", "--scp11-anchor", other, *options["a"][4:], "list", code=22)
+    assert err
+    gp("--scp11", "a", "--scp11-unverified", *options["a"][4:], "list")
+    other.write_bytes(b"no certificate")
+    gp("--scp11", "a", "--scp11-anchor", other, *options["a"][4:], "list", code=206)
+
+
+def test_the_host_is_let_in_for_a_reason(gp: Gp, options: dict[str, list[object]], tmp_path: Path) -> None:
+    chain = tmp_path / "stranger.der"
+    stranger = Authority("stranger")
+    chain.write_bytes(stranger.leaf("host", HOST.public_key(), role=0).raw)
+    words = [chain if index == 7 else word for index, word in enumerate(options["a"])]
+    gp(*words, "list", code=209)
+    gp("--scp11", "b", "--scp11-unverified", *options["a"][4:], "list", code=2)
+    gp("--scp11", "a", "--scp11-unverified", "list", code=2)
