@@ -41,9 +41,13 @@ PRESETS: dict[str, tuple[str, str]] = {
         "A GlobalPlatform card that is empty and can do everything: SCP03 (i=70) keys 40…4F, version FF, "
         "tokens, receipts, load file signatures, counted memory.",
     ),
+    "gp-full": (
+        "gp_card:gp_full",
+        "The same with SCP11a, b and c beside SCP03, with certified keys of an invented maker.",
+    ),
     "gp-scp02": (
         "gp_card:gp_scp02",
-        "The same with SCP02 (i=55) and 3DES keys 40…4F.",
+        "As gp-card, with SCP02 (i=55) and 3DES keys 40…4F.",
     ),
     "my-number-card": (
         "my_number_card:my_number_card",

@@ -116,8 +116,8 @@ def capabilities(ctx: DomainContext) -> bytes:
     """The value of Card Capability Information."""
     channels: dict[int, list[bytes]] = {}
     for offer in offers(ctx):
-        size = 2 if offer.scp == SCP11 else 1
-        channels.setdefault(offer.scp, []).append(offer.i.to_bytes(size, "big"))
+        i = _base128(offer.i) if offer.scp == SCP11 else bytes((offer.i,))
+        channels.setdefault(offer.scp, []).append(i)
     parts = []
     for scp, variants in channels.items():
         inner = [Tlv(0x80, bytes((scp,))), Tlv(0x81, b"".join(variants))]

@@ -15,7 +15,7 @@ from tegata.simulators.presets import memory
 
 from ...foreign.gpp.host import SSD_MODULE, SSD_PACKAGE, lv
 from ...foreign.gpp.registry import ber
-from .gp_bench import PACKAGE, SSD, card_of, domain, gp_card, install, session
+from .gp_bench import PACKAGE, SSD, cap, card_of, domain, gp_card, install, session
 from .gp_host import DEFAULT, ISD, GpHost, GpRefused, cbc
 
 APP, OTHER = bytes.fromhex("F07465676174611001"), bytes.fromhex("F07465676174611002")
@@ -338,6 +338,18 @@ def test_what_the_card_says_of_itself(card: SimulatedCard) -> None:
     assert b"\x04\x02\x55\x90\x00" in scp02.transmit(bytes.fromhex("80CA006600"))
     assert scp02.transmit(bytes.fromhex("80CA006700"))[2:10].hex().upper() == "A006800102810155"
     assert scp02.transmit(bytes.fromhex("00CA00E000"))[:6].hex().upper() == "C00401FF8010"
+
+
+def test_a_card_with_all_protocols_says_so() -> None:
+    card = card_of(memory("gp-full", 7))
+    assert bytes.fromhex("2A864886FC6B040370640C060A2A864886FC6B04119B02") in card.transmit(
+        bytes.fromhex("80CA006600")
+    )
+    capable = card.transmit(bytes.fromhex("80CA006700")).hex().upper()
+    assert capable[4:].startswith("A009800103810170820107" + "A00A8001118102" + "9B02820107")
+    told = card.transmit(bytes.fromhex("00CA00E000")).hex().upper()
+    assert told.startswith("C00401FF8810") and told.count("01B120F000") == 3
+    session(card).load(cap())
 
 
 def test_the_manager_of_the_card_has_an_address(card: SimulatedCard) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -325,6 +326,23 @@ def test_a_domain_that_verifies_signatures_asks_for_its_own_packages_alone() -> 
     assert load(host, b"", domain_aid=SSD) == 0x6985
     assert load(host, dap_block(SSD, cmac(DEFAULT, bytes(32))), domain_aid=SSD) == 0x6982
     assert load(host, dap_block(SSD, cmac(DEFAULT, HASH)), domain_aid=SSD) == 0x9000
+
+
+def test_a_stranger_manages_content_with_a_token_and_nothing_else() -> None:
+    card = numbered_card()
+    assert install(session(card), PACKAGE, MODULE, MODULE)[1] == 0x9000
+    host = session(card)
+    assert card._ram is not None
+    basic = card._ram.channels[0]
+    assert basic.secure is not None
+    owner, channel = basic.secure
+    # A host that the card knows and that is not the owner of the domain (GPC 2.3.1 §10.6).
+    basic.secure = (owner, replace(channel, authentication=0x40))
+    assert host.send(0x80, 0xE4, 0x00, 0x00, DELETE)[1] == 0x6985
+    assert host.send(0x80, 0xE4, 0x00, 0x00, bytes.fromhex("D20170"))[1] == 0x6982
+    assert host.send(0x80, 0xD8, 0x00, 0x01, b"\x01")[1] == 0x6982
+    assert host.send(0x80, 0xE6, 0x20, 0x00, lv(b"", b"", MODULE, b"", b"", b""))[1] == 0x6982
+    assert delete(host, DELETE, DELETE_TOKEN)[1] == 0x9000
 
 
 PHASES = get_args(Phase)
