@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .command_options import VERSION, new_key_options, new_keys, verb
+from .command_options import FILE, VERSION, new_key_options, new_keys, verb
 from .manager import Change, Look, Verb
-from .manager.keys import DeleteKeys, put, rotate
+from .manager.keys import DeleteKeys, put, put_public, put_single, rotate
 from .manager.reading import list_keys
+from .model.signatures import SymmetricKey
+from .signing_keys import read_verifying_key
 
 __all__ = ["keys"]
 
@@ -59,6 +63,47 @@ def rotate_command(**new: str | int | None) -> Verb:
     return Change("keys rotate", partial(rotate, wanted=wanted), wanted)
 
 
+KID = click.option("--kid", type=VERSION, default="01", show_default=True, help="Number of the key (hex).")
+AGAIN = click.option("--replace", is_flag=True, help="Instead of the key that is there.")
+
+
+@verb("put-public")
+@click.argument("file", type=FILE)
+@click.option("--new-version", type=VERSION, required=True, help="70 tokens, 73 load files (hex).")
+@KID
+@AGAIN
+def put_public_command(file: Path, new_version: int, kid: int, replace: bool) -> Verb:
+    """Put the public key in FILE (PEM, RSA or EC), which verifies tokens or load files.
+
+    \b
+    tegata gp keys put-public token.pem --new-version 70
+    """
+    key = read_verifying_key(file)
+    if isinstance(key, SymmetricKey):
+        raise click.UsageError("FILE holds no public key; keys put-single puts an AES key.")
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    steps = put_public(version=new_version, kid=kid, key=key, spki=spki, replaces=replace)
+    return Change("keys put-public", lambda session: steps)
+
+
+@verb("put-single")
+@click.option(
+    "--for", "usage", type=click.Choice(["token", "receipt", "dap"]), required=True, help="Its use."
+)
+@KID
+@AGAIN
+@new_key_options
+def put_single_command(usage: str, kid: int, replace: bool, **new: str | int | None) -> Verb:
+    """Put one symmetric key that makes receipts, or verifies tokens or load files.
+
+    \b
+    tegata gp keys put-single --for receipt --new-keys receipt.hex --new-version 71
+    """
+    wanted = new_keys(new)
+    plan = partial(put_single, wanted=wanted, kid=kid, usage=usage, replaces=replace)
+    return Change("keys put-single", plan, wanted)
+
+
 @verb("delete")
 @click.argument("version", type=VERSION)
 def delete_command(version: int) -> Verb:
@@ -66,5 +111,12 @@ def delete_command(version: int) -> Verb:
     return Change("keys delete", lambda session: [DeleteKeys(version)])
 
 
-for _command in (list_command, put_command, rotate_command, delete_command):
+for _command in (
+    list_command,
+    put_command,
+    rotate_command,
+    put_public_command,
+    put_single_command,
+    delete_command,
+):
     keys.add_command(_command)

@@ -12,7 +12,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ....apdu.errors import InputError
-from ....apdu.ports import KeyRing, KeySet
+from ....apdu.ports import KeyRef, KeyRing, KeySet
 from ....apdu.scp11 import Certificate, Trust, Variant
 
 __all__ = ["LEVELS", "Access", "CardTold", "Certified", "KeySource", "Masters", "NewKeys", "best_level"]
@@ -57,22 +57,21 @@ class Masters:
 
     def key_set(self, ring: KeyRing, told: CardTold) -> KeySet:
         """Raises InputError ``keyring.*`` for a master or scheme that the ring does not have."""
-        version = self.version or told.version
-        algorithm = self.algorithm or ("3des" if told.protocol == SCP02 else "aes")
+        enc, mac, dek = (self.key(ring, told, usage) for usage in ("enc", "mac", "dek"))
+        return KeySet(enc.version, enc, mac, dek)
+
+    def key(self, ring: KeyRing, told: CardTold, usage: str) -> KeyRef:
+        """One key of that usage; errors as in :meth:`key_set`."""
         by_identity = told.identity if self.scheme in BY_IDENTITY else told.diversification
-        enc, mac, dek = (
-            ring.refer(
-                self.master,
-                scheme=self.scheme,
-                diversification=b"" if self.scheme == FIXED else by_identity,
-                version=version,
-                usage=usage,
-                length=self.length,
-                algorithm=algorithm,
-            )
-            for usage in ("enc", "mac", "dek")
+        return ring.refer(
+            self.master,
+            scheme=self.scheme,
+            diversification=b"" if self.scheme == FIXED else by_identity,
+            version=self.version or told.version,
+            usage=usage,
+            length=self.length,
+            algorithm=self.algorithm or ("3des" if told.protocol == SCP02 else "aes"),
         )
-        return KeySet(version, enc, mac, dek)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ both are written down first, so that a change torn at any byte is finished by th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ....apdu.errors import InputError, StatusError, Words
-from ....apdu.ports import KeySet
+from ....apdu.ports import KeyRef, KeySet
+from ..keys import PublicKey
 from ..model import FACTORY_KVN, MAX_KVN
 from ..results import KeyInformation
 from .access import CardTold, NewKeys
@@ -19,7 +21,7 @@ from .custody import Intent
 from .session import PUT_KEYS, Consequence, Session
 from .steps import INTENT_PREFIX, Step
 
-__all__ = ["DeleteKeys", "PutKeys", "new_set", "put", "rotate"]
+__all__ = ["DeleteKeys", "PutKeys", "PutSingleKey", "new_set", "put", "put_public", "put_single", "rotate"]
 
 SET_KEY_IDS = (1, 2, 3)
 LIVE, PREVIOUS, GONE = "live", "previous", "gone"
@@ -206,3 +208,65 @@ def _torn(session: Session, keys: KeySet) -> bool:
         for pending in session.custody.pending(session.identity, session.domain.aid)
         if pending.step == PUT_KEYS
     )
+
+
+@dataclass(frozen=True)
+class PutSingleKey(Step):
+    """PUT KEY of one key that opens no channel: it verifies tokens or load files, or makes receipts.
+
+    ``key`` is a public key, or a reference of an AES key. A card does not tell a key's value: one that is
+    there under this version and number counts as this one, unless it is to be replaced.
+    """
+
+    version: int
+    kid: int
+    key: PublicKey | KeyRef
+    fingerprint: str
+    replaces: bool = False
+
+    name: ClassVar[str] = "put-single-key"
+    reversible: ClassVar[bool] = False
+
+    def describe(self) -> Words:
+        name = f"{self.version:02X}/{self.kid:02X}"
+        return Words(f"put key {name} ({self.fingerprint})", f"鍵 {name} ({self.fingerprint}) を入れる")
+
+    def details(self) -> Mapping[str, Any]:
+        return {"version": self.version, "kid": self.kid, "fingerprint": self.fingerprint}
+
+    def done(self, session: Session) -> bool:
+        return not self.replaces and self.proved(session)
+
+    def proved(self, session: Session) -> bool:
+        return any((key.version, key.kid) == (self.version, self.kid) for key in session.held_keys())
+
+    def do(self, session: Session) -> None:
+        replace = self.version if self.proved(session) else 0
+        if isinstance(self.key, KeyRef):
+            session.domain.put_key(session.ring, self.key, self.kid, replace=replace)
+        else:
+            session.domain.put_public_key(self.key, self.version, self.kid, replace=replace)
+
+    def intent(self, session: Session) -> Intent:
+        keys = (self.key,) if isinstance(self.key, KeyRef) else ()
+        return Intent(
+            INTENT_PREFIX + self.name,
+            self.details(),
+            keys,
+            held=session.current,
+            outcome={self.version: LIVE} if keys else {},
+        )
+
+
+def put_public(*, version: int, kid: int, key: PublicKey, spki: bytes, replaces: bool) -> Sequence[Step]:
+    """A public key, known by the beginning of the SHA-256 of its SubjectPublicKeyInfo."""
+    fingerprint = hashlib.sha256(spki).hexdigest()[:16].upper()
+    return [PutSingleKey(version, kid, key, fingerprint, replaces)]
+
+
+def put_single(session: Session, wanted: NewKeys, *, kid: int, usage: str, replaces: bool) -> Sequence[Step]:
+    """A symmetric key for ``usage`` (token, receipt, dap), known by its check value."""
+    if session.access is None:
+        raise RuntimeError("this session was given no keys")
+    ref = wanted.source(session.access).key(session.ring, session.answering.told, usage)
+    return [PutSingleKey(wanted.version, kid, ref, ref.kcv, replaces)]

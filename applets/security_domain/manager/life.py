@@ -102,7 +102,7 @@ class AdvanceCard(Step):
         return Words(f"set the card to {self.state.upper()}", f"カードを {self.state.upper()} にする")
 
     def details(self) -> Mapping[str, Any]:
-        return {"state": self.state}
+        return {"card_state": self.state}
 
     def done(self, session: Session) -> bool:
         return card_state(session) == CARD_STATES[self.state]

@@ -64,7 +64,7 @@ def _delete(session: Session, pending: Pending) -> bool:
 
 
 def _advance_card(session: Session, pending: Pending) -> bool:
-    return card_state(session) == CARD_STATES[pending.data["state"]]
+    return card_state(session) == CARD_STATES[pending.data["card_state"]]
 
 
 JUDGES: dict[str, Callable[[Session, Pending], bool | None]] = {

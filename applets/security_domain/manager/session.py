@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ....apdu.card import Card
 from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Words
+from ....apdu.names import application_name
 from ....apdu.ports import KeyRing, KeySet
 from ....apdu.scp import Handshake
 from ....apdu.scp11 import Identity
@@ -118,6 +119,7 @@ class Session:
     def _find_issuer_domain(self) -> Selection:
         found, selection = find_issuer_domain(self.card)
         self.domain.aid, self.domain.max_data = found.aid, found.max_data
+        self.card.application = application_name(found.aid)  # a bare SELECT names nothing
         return selection
 
     def names(self) -> set[str]:
@@ -132,8 +134,9 @@ class Session:
         """Open the channel: with a set that the ledger knows (intended, live, previous), else the one given.
 
         Each is asked for once; what does not fit costs nothing but a count of the card. Raises CardError
-        ``gp.out_of_use``, ``gp.quarantine`` (none of the known sets fits: the card is set aside), and
-        ``gp.cryptogram`` for a card that nothing is known of.
+        ``gp.out_of_use``, ``gp.quarantine`` (none of the known sets fits: the card is set aside),
+        ``gp.other_ring`` (the known ones are of a ring that is not here), and ``gp.cryptogram`` for a card
+        that nothing is known of.
         """
         if self._answering is not None:
             return
@@ -142,9 +145,14 @@ class Session:
         if self.access is not None and self.access.scp11 is not None:
             self._open_certified(self.access, self.access.scp11)
             return
-        known = self._makeable(self.custody.candidates(self.identity, self.domain.aid))
-        if self._try(known) is None and self._try_given(last=not known, but=known) is None:
-            self.set_aside(known)
+        candidates = self.custody.candidates(self.identity, self.domain.aid)
+        known = self._makeable(candidates)
+        if self._try(known) is not None or self._try_given(last=not candidates, but=known) is not None:
+            return
+        if not known:
+            enc = candidates[0].enc
+            raise CardError("gp.other_ring", card=printable(self.identity), master=enc.master, ring=enc.ring)
+        self.set_aside(known)
 
     def _open_certified(self, access: Access, how: Certified) -> None:
         identity = None

@@ -116,6 +116,15 @@ def test_wrong_keys_are_one_sentence_and_nothing_is_sent(gp: Gp) -> None:
     assert not gp.ledger.exists()
 
 
+def test_keys_of_another_ring_are_named(gp: Gp) -> None:
+    new = gp.key_file("new.toml")
+    gp("keys", "rotate", "--new-keys", new, "--new-version", "01")
+    _, err = gp("list", code=99)
+    assert f"Card {CARD} has keys made from new of the key ring static" in err
+    assert gp.books()[0] == "stock"
+    assert "static" in gp("list", code=99, lang="ja")[1]
+
+
 def test_what_is_no_key_file(gp: Gp) -> None:
     path = gp.key_file("new.toml")
     path.chmod(0o644)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tegata.simulators import presets
+
 from .conftest import Gp
 
 AES = "404142434445464748494A4B4C4D4E4F"
@@ -93,3 +95,28 @@ def test_keys_that_are_none(gp: Gp, key: Path) -> None:
 )
 def test_what_does_not_describe_a_command(gp: Gp, key: Path, words: list[str]) -> None:
     gp("token", "make", *words, "--key", key, code=2)
+
+
+def test_a_domain_that_wants_tokens_from_the_command_line_alone(gp: Gp, key: Path) -> None:
+    """Keys of tokens and receipts put, a token made and taken, its receipt checked."""
+    gp.card.unlink()
+    presets.write(gp.card, presets.memory("gp-card", 7))
+    openssl(
+        gp.folder, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "private.pem"
+    )
+    openssl(gp.folder, "pkey", "-in", "private.pem", "-pubout", "-out", "public.pem")
+    private, public = gp.folder / "private.pem", gp.folder / "public.pem"
+    private.chmod(0o600)
+    gp("keys", "put-public", public, "--new-version", "70")
+    gp("keys", "put-single", "--for", "receipt", "--new-keys", key, "--new-version", "71")
+    kinds = {(one["version"], one["kid"]) for one in gp.verb("keys", "list")["keys"]}
+    assert kinds >= {("70", "01"), ("71", "01")}
+    assert not gp.verb("keys", "put-public", public, "--new-version", "70")["changed"]
+    assert gp.verb("keys", "put-public", public, "--new-version", "70", "--replace")["changed"]
+    gp("keys", "put-public", key, "--new-version", "70", code=2)
+    domain, words = "F0746567617461AA", ("--token-key", private, "--receipt-key", key)
+    made = gp.verb(*words, "domain", "create", domain)["steps"][0]
+    assert made["receipt"]["verified"] is True
+    token = json.loads(gp("token", "make", "delete", domain, "--key", private, "--json")[0])["token"]
+    gone = gp.verb("--token", token, "--receipt-key", key, "delete", domain)["steps"][0]
+    assert gone["receipt"]["counter"] == made["receipt"]["counter"] + 1

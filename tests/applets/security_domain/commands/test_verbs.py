@@ -157,3 +157,37 @@ def test_levels(gp: Gp, level: str) -> None:
 
 def test_options_may_stand_behind_a_verb(gp: Gp) -> None:
     gp("list", "--level", "mac", "--dry-run", "then", "keys", "list", "--json")
+
+
+CHANGES = [
+    ["install", PACKAGE, "--module", MODULE, "--instance", INSTANCE],
+    ["delete", PACKAGE],
+    ["domain", "create", SSD],
+    ["domain", "extradite", PACKAGE, "--to", ISD + "01"],
+    ["domain", "update", ISD, "--privileges", "card-lock"],
+    ["lock", "card"],
+    ["lock", "card", "--initialize"],
+    ["lock", "card", "--terminate"],
+    ["lock", "app", PACKAGE],
+    ["keys", "put", "--new-keys", "default", "--new-version", "01"],
+    ["keys", "rotate", "--new-keys", "default", "--new-version", "01"],
+    ["keys", "put-single", "--for", "dap", "--new-keys", "default", "--new-version", "73"],
+    ["keys", "delete", "FF"],
+    ["store-data", "4203112233"],
+]
+
+
+@pytest.mark.parametrize("words", CHANGES, ids=" ".join)
+def test_a_dry_run_of_every_verb_says_and_does_not(gp: Gp, words: list[str]) -> None:
+    before = content(gp.card)
+    found = gp.json("--dry-run", *words)
+    (verb,) = found["verbs"]
+    assert found["dry_run"]
+    assert not verb["changed"]
+    assert {step["state"] for step in verb["steps"]} == {"planned"}
+    after = content(gp.card)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert all("sequence" in name for name in changed), changed
+    assert not gp.ledger.exists()
+    out, _ = gp("--dry-run", *words, lang="ja")
+    assert out.splitlines()[-1] == "何も変更していません (--dry-run)。"
