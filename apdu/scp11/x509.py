@@ -47,8 +47,8 @@ def read(raw: bytes) -> Certificate:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("the certificate's key is not one of an elliptic curve")  # noqa: TRY004 - foreign bytes
     curve_reference(key.curve)
-    digest = certificate.signature_hash_algorithm
-    if certificate.signature_algorithm_oid not in ECDSA or digest is None:
+    # The library knows the hash of the algorithms that it knows, and raises of a family of its own for others.
+    if certificate.signature_algorithm_oid not in ECDSA or certificate.signature_hash_algorithm is None:
         raise ValueError("the certificate is not signed with ECDSA and SHA-2")
     extensions = _extensions(certificate)
     usage = _find(extensions, x509.KeyUsage)
@@ -68,7 +68,7 @@ def read(raw: bytes) -> Certificate:
         not_after=certificate.not_valid_after_utc,
         body=certificate.tbs_certificate_bytes,
         signature=certificate.signature,
-        digest=digest,
+        digest=certificate.signature_hash_algorithm,
         issuer_name=certificate.issuer.public_bytes(),
         subject_name=certificate.subject.public_bytes(),
         roles=_roles(extensions),
@@ -79,7 +79,7 @@ def read(raw: bytes) -> Certificate:
 def _extensions(certificate: x509.Certificate) -> x509.Extensions:
     try:
         extensions = certificate.extensions
-    except x509.DuplicateExtension as error:
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise ValueError(f"the extensions cannot be read: {error}") from error
     for extension in extensions:
         if extension.critical and extension.oid not in UNDERSTOOD:

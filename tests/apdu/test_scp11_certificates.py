@@ -227,6 +227,18 @@ def test_x509_certificates_that_are_refused() -> None:
     assert SHA1  # the library refuses to make one, so none is read here
 
 
+@pytest.mark.parametrize("form", ["x509", "legacy"])
+def test_whatever_byte_is_wrong_it_is_a_value_error(form: str) -> None:
+    """Of a signature algorithm that it does not know, the library raises of a family of its own."""
+    good = (ROOT.leaf("leaf", LEAF.public_key()) if form == "x509" else ROOT.legacy(LEAF.public_key())).raw
+    for place, byte in enumerate(good):
+        for other in (0x00, 0x7F, 0xFF, byte ^ 0x01):
+            try:
+                read_certificate(good[:place] + bytes((other,)) + good[place + 1 :])
+            except ValueError:
+                continue
+
+
 def test_damaged_certificates_of_the_older_format() -> None:
     good = ROOT.legacy(LEAF.public_key()).raw
     content = Tlv.parse(good).children
