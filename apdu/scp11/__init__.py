@@ -14,6 +14,7 @@ from .chain import (
     check_link,
     read_certificate,
     verify_chain,
+    without_root,
 )
 from .curves import (
     curve_of,
@@ -67,4 +68,5 @@ __all__ = [
     "scalar",
     "script",
     "verify_chain",
+    "without_root",
 ]

@@ -34,7 +34,8 @@ class Certificate:
     ``serial`` is what an allow list names. ``issuer_id`` and ``subject_id`` are the key identifiers of X.509,
     tags 42 and 5F20 of the older format; empty when there is none. ``issuer_name`` and ``subject_name`` are
     DER names of X.509. ``roles`` is empty when the certificate does not say. ``path_length`` limits the
-    certificates between this one and the leaf.
+    certificates between this one and the leaf. ``owner`` is the subject identifier that a domain compares
+    with its application provider's (§4.7), ``authorisations`` the content of ``BF20``.
     """
 
     raw: bytes
@@ -53,6 +54,8 @@ class Certificate:
     subject_name: bytes = field(default=b"", repr=False)
     roles: frozenset[int] = frozenset()
     path_length: int | None = None
+    owner: bytes = b""
+    authorisations: bytes = b""
 
     def signed_by(self, key: ec.EllipticCurvePublicKey) -> bool:
         """Whether the signature is by ``key``, whatever the names say."""

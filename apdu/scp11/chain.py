@@ -22,6 +22,7 @@ __all__ = [
     "check_link",
     "read_certificate",
     "verify_chain",
+    "without_root",
 ]
 
 X509 = 0x30
@@ -77,8 +78,7 @@ def verify_chain(
     """
     if len(chain) > MAX_CHAIN:
         raise ChainError(f"a chain of {len(chain)} certificates is too long")
-    if len(chain) > 1 and chain[0].self_issued:
-        chain = chain[1:]
+    chain = without_root(chain)
     if not chain:
         raise ChainError("there is no certificate")
     if not any(anchor.issued(chain[0]) for anchor in anchors):
@@ -91,6 +91,11 @@ def verify_chain(
     leaf = chain[-1]
     check_leaf(leaf, role)
     return leaf
+
+
+def without_root(chain: Sequence[Certificate]) -> Sequence[Certificate]:
+    """The chain from what the authority signed on: some hosts send its root along."""
+    return chain[1:] if len(chain) > 1 and chain[0].self_issued else chain
 
 
 def check_link(issuer: Certificate, subject: Certificate, *, below: int = 0) -> None:

@@ -70,6 +70,8 @@ def read(raw: bytes) -> Certificate:
         not_after=_day(fields[EXPIRY]) + datetime.timedelta(days=1, microseconds=-1),
         body=b"".join(_as_sent(outer.value)[:-1]),
         signature=fields[SIGNATURE],
+        owner=fields[SUBJECT],
+        authorisations=fields.get(AUTHORISATIONS, b""),
         digest=SHA256(),
     )
 

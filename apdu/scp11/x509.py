@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from ..certificate import read_certificate
+from ..tlv import Tlv
 from .certificates import Certificate
 from .curves import curve_reference
 
@@ -16,8 +17,14 @@ __all__ = ["POLICY_ARC", "read", "serial_content"]
 
 POLICY_ARC = "1.2.840.114283.100.0.10.2.1."
 """Before the number of a role; other numbers stand in certificates of authorities."""
+EXTENSION_ARC = "1.2.840.114283.100.0.10.2.0."
+"""Before the number of an extension (Amd F annex C)."""
+AUTHORISATIONS, SUBJECT_ID = (x509.ObjectIdentifier(f"{EXTENSION_ARC}{number}") for number in (1, 2))
+OCTET_STRING = 0x04
 UNDERSTOOD = frozenset(
     (
+        AUTHORISATIONS,
+        SUBJECT_ID,
         ExtensionOID.KEY_USAGE,
         ExtensionOID.BASIC_CONSTRAINTS,
         ExtensionOID.CERTIFICATE_POLICIES,
@@ -47,7 +54,7 @@ def read(raw: bytes) -> Certificate:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("the certificate's key is not one of an elliptic curve")  # noqa: TRY004 - foreign bytes
     curve_reference(key.curve)
-    # The library knows the hash of the algorithms that it knows, and raises of a family of its own for others.
+    # Asked for the hash of an algorithm that it does not know, the library raises what is no ValueError.
     if certificate.signature_algorithm_oid not in ECDSA or certificate.signature_hash_algorithm is None:
         raise ValueError("the certificate is not signed with ECDSA and SHA-2")
     extensions = _extensions(certificate)
@@ -56,6 +63,7 @@ def read(raw: bytes) -> Certificate:
     subject_id = _find(extensions, x509.SubjectKeyIdentifier)
     issuer_id = _find(extensions, x509.AuthorityKeyIdentifier)
     authority = constraints is not None and constraints.ca
+    subject_name = certificate.subject.public_bytes()
     return Certificate(
         raw=raw,
         serial=serial_content(certificate.serial_number),
@@ -70,9 +78,11 @@ def read(raw: bytes) -> Certificate:
         signature=certificate.signature,
         digest=certificate.signature_hash_algorithm,
         issuer_name=certificate.issuer.public_bytes(),
-        subject_name=certificate.subject.public_bytes(),
+        subject_name=subject_name,
         roles=_roles(extensions),
         path_length=constraints.path_length if constraints else None,
+        owner=_octets(extensions, SUBJECT_ID) or subject_name,
+        authorisations=_octets(extensions, AUTHORISATIONS),
     )
 
 
@@ -92,6 +102,18 @@ def _find(extensions: x509.Extensions, kind: type[T]) -> T | None:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def _octets(extensions: x509.Extensions, oid: x509.ObjectIdentifier) -> bytes:
+    """The octet string in an extension of GlobalPlatform's, empty when there is none. Raises ValueError."""
+    try:
+        found = extensions.get_extension_for_oid(oid).value
+    except x509.ExtensionNotFound:
+        return b""
+    octets = Tlv.parse(found.public_bytes())
+    if octets.tag != OCTET_STRING or not octets.value:
+        raise ValueError(f"the extension {oid.dotted_string} is no octet string")
+    return octets.value
 
 
 def _roles(extensions: x509.Extensions) -> frozenset[int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ...apdu.certificate import read_certificate
 from ...apdu.errors import Words
 from ...applets.piv.model import ObjectTag
 from ...applets.piv.objects import CertificateObject
@@ -59,11 +59,11 @@ def _certificate(work: Work) -> Check:
     if content is None:
         return Check(what, False, "no certificate")
     try:
-        certificate = x509.load_der_x509_certificate(CertificateObject.parse(content).certificate)
-    except ValueError as error:
+        certificate, _ = read_certificate(CertificateObject.parse(content).certificate)
+        algorithm = certificate.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm) as error:
         return Check(what, False, str(error))
     issuer_key = work.desk.ca.issuer.public_key()
-    algorithm = certificate.signature_hash_algorithm
     if not isinstance(issuer_key, ec.EllipticCurvePublicKey) or algorithm is None:
         return Check(what, False, "unexpected algorithm")
     try:

@@ -40,6 +40,7 @@ OCE_REF = KeyRef(0x10, 1)
 NEW = StaticKeys(b"\x11" * 16, b"\x22" * 16, b"\x33" * 16)
 ALL = (ScpKid.SCP11a, ScpKid.SCP11b, ScpKid.SCP11c)
 MUTUAL = (ScpKid.SCP11a, ScpKid.SCP11c)
+CERTIFICATE_NOT_VERIFIED, CERTIFICATE_NOT_ON_THE_LIST = 0x6600, 0x6640
 
 
 def card_memory() -> dict[str, bytes]:
@@ -142,9 +143,8 @@ def test_scp11b_authenticates_no_host(connection: LinkConnection) -> None:
     assert KeyRef(1, 0xFF) in session.get_key_information()
 
 
-@pytest.mark.parametrize("kid", MUTUAL)
-def test_keys_of_scp03_are_put_and_deleted(connection: LinkConnection, kid: ScpKid) -> None:
-    session = opened(connection, kid)
+def test_keys_of_scp03_are_put_and_deleted(connection: LinkConnection) -> None:
+    session = opened(connection)
     session.put_key(KeyRef(ScpKid.SCP03, 1), NEW)
     session.delete_key(kvn=0xFF)
     assert KeyRef(1, 0xFF) not in session.get_key_information()
@@ -153,12 +153,22 @@ def test_keys_of_scp03_are_put_and_deleted(connection: LinkConnection, kid: ScpK
     assert KeyRef(1, 1) in fresh.get_key_information()
 
 
-@pytest.mark.parametrize("kid", MUTUAL)
+def test_keys_are_not_changed_by_what_could_be_sent_again(connection: LinkConnection) -> None:
+    for change in (
+        lambda session: session.put_key(KeyRef(ScpKid.SCP03, 1), NEW),
+        lambda session: session.delete_key(kvn=0xFF),
+        lambda session: session.generate_ec_key(KeyRef(ScpKid.SCP11b, 2)),
+    ):
+        with pytest.raises(ApduError) as error:
+            change(opened(connection, ScpKid.SCP11c))
+        assert refused(error) == SW.CONDITIONS_NOT_SATISFIED
+
+
 @pytest.mark.parametrize("curve", [Curve.SECP256R1, Curve.SECP384R1, Curve.BrainpoolP256R1])
-def test_private_keys_are_put(connection: LinkConnection, kid: ScpKid, curve: Curve) -> None:
+def test_private_keys_are_put(connection: LinkConnection, curve: Curve) -> None:
     key = ec.generate_private_key(curve._curve)
     reference = KeyRef(ScpKid.SCP11b, 3)
-    opened(connection, kid).put_key(reference, key)
+    opened(connection).put_key(reference, key)
     session = SecurityDomainSession(connection)
     session.authenticate(Scp11KeyParams(reference, key.public_key()))
     assert session.get_key_information()[reference][0xF0] == curve
@@ -225,11 +235,12 @@ def test_another_authority_for_hosts(connection: LinkConnection) -> None:
 
 
 def test_only_serial_numbers_on_the_list(connection: LinkConnection) -> None:
-    opened(connection).store_allowlist(OCE_REF, [5, 0x8123])
+    """What the card's authority itself signed has to be on it (GPC 2.3.1 Amd F 1.4 §7.5.1)."""
+    opened(connection).store_allowlist(OCE_REF, [5, MIDDLE.x509.serial_number])
     opened(connection).store_allowlist(OCE_REF, [5, 6])
     with pytest.raises(ApduError) as error:
         opened(connection)
-    assert refused(error) == SW.SECURITY_CONDITION_NOT_SATISFIED
+    assert refused(error) == CERTIFICATE_NOT_ON_THE_LIST
     session = SecurityDomainSession(connection)
     session.authenticate(Scp03KeyParams())
     session.store_allowlist(OCE_REF, [])
@@ -248,7 +259,7 @@ def test_hosts_that_are_refused(connection: LinkConnection) -> None:
         session = SecurityDomainSession(connection)
         with pytest.raises(ApduError) as error:
             session.authenticate(parameters(session, ScpKid.SCP11a, chain=chain))
-        assert refused(error) == SW.SECURITY_CONDITION_NOT_SATISFIED
+        assert refused(error) == CERTIFICATE_NOT_VERIFIED
     session = SecurityDomainSession(connection)
     other = Scp11KeyParams(
         KeyRef(ScpKid.SCP11a, 1),

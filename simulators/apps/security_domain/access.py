@@ -17,6 +17,7 @@ __all__ = [
     "authenticated",
     "card_state",
     "require",
+    "require_fresh",
 ]
 
 AUTHENTICATED, ANY_AUTHENTICATED, C_MAC = 0x80, 0x40, 0x01
@@ -43,6 +44,11 @@ class Channel(Protocol):
 
     @property
     def level(self) -> int: ...
+
+    @property
+    def replayable(self) -> bool:
+        """Whether somebody who has recorded the channel can send all of it again (SCP11c)."""
+        ...
 
     @property
     def takes_plain(self) -> bool:
@@ -87,6 +93,17 @@ def require(ctx: DomainContext, level: int = C_MAC, *, by: int = AUTHENTICATED) 
     """Raises CardStatus 6982 unless the host is authenticated and the command came under ``level``."""
     if not authenticated(ctx, by) or ctx.security_level & level != level:
         raise CardStatus(0x6982)
+
+
+def require_fresh(ctx: DomainContext) -> None:
+    """Keys and life cycles are not changed by what may come a second time (Amd F §4.6, §B.1).
+
+    Raises CardStatus 6985 over such a channel, which ends.
+    """
+    channel: Channel | None = ctx.channel_state
+    if channel is not None and channel.replayable:
+        ctx.channel_state = None
+        raise CardStatus(0x6985)
 
 
 def card_state(ctx: DomainContext) -> int:

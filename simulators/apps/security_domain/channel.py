@@ -23,7 +23,8 @@ SCP02, SCP03 = 0x02, 0x03
 @dataclass(frozen=True, slots=True)
 class Scp03Channel:
     """A channel with the secure messaging of SCP03: SCP03 itself, where ``dek`` is the static K-DEK, and
-    SCP11 under its own ``protocol``, where it is the session's. ``i`` says which levels the card offers."""
+    SCP11 under its own ``protocol``, where it is the session's. ``i`` says which levels the card offers,
+    ``replayable`` that the card had no part in the keys (SCP11c)."""
 
     state: scp03.Scp03State
     dek: Secret = field(repr=False)
@@ -31,6 +32,7 @@ class Scp03Channel:
     i: int
     protocol: int = SCP03
     authentication: int = AUTHENTICATED
+    replayable: bool = False
 
     takes_plain = False
     lapsed = False
@@ -72,6 +74,7 @@ class Scp02Channel:
     version: int
 
     protocol = SCP02
+    replayable = False
 
     @property
     def _implicit(self) -> bool:

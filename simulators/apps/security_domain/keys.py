@@ -20,7 +20,7 @@ from ....apdu.tlv import parse_length
 from ....applets.security_domain.model import FACTORY_KVN, KCV_LENGTH, MAX_KVN, KeyType, Tag
 from ...card.application import CardStatus, DomainContext
 from ...card.policy import CardPolicy
-from .access import require
+from .access import require, require_fresh
 from .keystore import SET, SYMMETRIC, CardKey, KeyStore, check_value
 
 __all__ = ["CURVES", "checked_key", "delete_keys", "put_key", "store_keys"]
@@ -64,6 +64,7 @@ def parse_blocks(raw: bytes) -> list[KeyBlock]:
 def put_key(ctx: DomainContext, command: Command) -> Response:
     """Keys that are new (P1 = 00) or replace those of version P1; answers the version and check values."""
     require(ctx)
+    require_fresh(ctx)
     first, multiple = command.p2 & 0x7F, bool(command.p2 & MULTIPLE)
     if not first or (command.p1 & 0x80 and command.p1 != FACTORY_KVN):
         raise CardStatus(0x6A86)
@@ -182,6 +183,7 @@ def delete_keys(ctx: DomainContext, command: Command, objects: dict[int, bytes])
 
     A set goes whole: one of its keys is named only together with its version.
     """
+    require_fresh(ctx)
     if command.p1 != 0 or command.p2 not in (0, 1):
         raise CardStatus(0x6A86)
     version, kid = objects.get(Tag.KEY_VERSION), objects.get(Tag.KEY_ID)

@@ -6,7 +6,7 @@ from ....apdu.command import Command, Response
 from ....applets.security_domain.model import StatusScope
 from ...card.application import CardStatus, DomainContext
 from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry, ancestors
-from .access import require
+from .access import require, require_fresh
 from .keystore import KeyStore
 from .rights import domain_context
 
@@ -27,6 +27,7 @@ CARD_STATES: dict[int, tuple[int, ...]] = {
 def set_status(ctx: DomainContext, command: Command) -> Response:
     """The card's life cycle, or that of an application or supplementary domain."""
     require(ctx)
+    require_fresh(ctx)
     if command.p1 == StatusScope.ISSUER_DOMAIN:
         return _set_card_state(ctx, command.p2)
     if command.p1 not in (StatusScope.APPLICATIONS, DOMAIN_AND_ITS_APPLICATIONS):

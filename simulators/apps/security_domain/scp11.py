@@ -1,8 +1,9 @@
 """SCP11 on the card: PERFORM SECURITY OPERATION, MUTUAL and INTERNAL AUTHENTICATE (GPC 2.3.1 Amd F 1.4 §7).
 
-Status words: 6A88 for a key that is not there, 6A80 for data that cannot be read (a point not on the curve
-among them), 6982 for a certificate that does not verify or is not on the allow list, 6985 for MUTUAL
-AUTHENTICATE without a certificate before it.
+Status words (tables 7-13 and 7-19): 6A88 for a key that is not there, 6A80 for data that cannot be read (a
+point not on the curve among them), 6600 for a certificate that does not verify, 6640 for one that is not on
+the allow list, 6A81 for one with authorisations ``BF20``, which this card does not know how to keep to, 6985
+for MUTUAL AUTHENTICATE without a certificate before it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ....apdu.command import Command, Response
 from ....apdu.scp11 import (
+    MAX_CHAIN,
     Anchor,
     Certificate,
     ChainError,
@@ -30,6 +32,7 @@ from ....apdu.scp11 import (
     read_certificate,
     read_point,
     verify_chain,
+    without_root,
 )
 from ....apdu.scp11.objects import AUTHORITY_KIDS
 from ....apdu.secret import Secret
@@ -37,7 +40,7 @@ from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import FACTORY_KVN, SCP03_I, KeyType, Tag
 from ...card.application import CardStatus, DomainContext
 from . import key_tries, scp11_objects
-from .access import AUTHENTICATED, require
+from .access import ANY_AUTHENTICATED, AUTHENTICATED, require, require_fresh
 from .attestation import private_card_key
 from .channel import Scp03Channel
 from .keys import store_keys
@@ -51,6 +54,7 @@ PIECE_FOLLOWS = CERTIFICATE_FOLLOWS = 0x80
 CERTIFICATE, HOST = "scp11-certificate", "scp11-host"
 """In volatile memory: the pieces of a certificate, and what is known of the host."""
 MAX_CERTIFICATE = 4096
+NOT_VERIFIED, NOT_ALLOWED, NO_AUTHORISATIONS = 0x6600, 0x6640, 0x6A81
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,12 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host's certificates so far; ``key`` is that of the leaf, once it has come and is verified."""
+    """The host's certificates so far, for which ``authority`` vouches; ``leaf`` once the last has come."""
 
     kid: int
     chain: tuple[Certificate, ...]
-    key: ec.EllipticCurvePublicKey | None
+    authority: KeyNumber
+    leaf: Certificate | None = None
 
 
 def verify_certificate(ctx: DomainContext, command: Command) -> Response:
@@ -82,19 +87,29 @@ def verify_certificate(ctx: DomainContext, command: Command) -> Response:
     kid, more = command.p2 & ~CERTIFICATE_FOLLOWS, bool(command.p2 & CERTIFICATE_FOLLOWS)
     keys = _authorities(ctx, kid, command.p1)
     before: Host | None = ctx.clear_on_deselect.pop(HOST, None)
-    chain = before.chain if before is not None and before.key is None and before.kid == kid else ()
+    chain = before.chain if before is not None and before.leaf is None and before.kid == kid else ()
     with key_tries.attempt(ctx, keys):
         ctx.spend("ec256_sign")
         try:
             chain = (*chain, read_certificate(data))
         except ValueError:
             raise CardStatus(0x6A80) from None
+        if chain[-1].authorisations:
+            raise CardStatus(NO_AUTHORISATIONS)
         try:
-            leaf = _verified(ctx, keys, chain, more=more)
+            authority, leaf = _verified(ctx, keys, chain, more=more)
         except ChainError:
-            raise CardStatus(0x6982) from None
-    ctx.clear_on_deselect[HOST] = Host(kid, chain, leaf.key if leaf else None)
+            raise CardStatus(NOT_VERIFIED) from None
+        host = Host(kid, chain, authority, leaf)
+        if leaf is not None and not _allowed(ctx, host):
+            raise CardStatus(NOT_ALLOWED)
+    ctx.clear_on_deselect[HOST] = host
     return Response()
+
+
+def _allowed(ctx: DomainContext, host: Host) -> bool:
+    """An allow list names what the authority itself signed: those below come with it (§7.5.1)."""
+    return scp11_objects.allowed(ctx, host.authority, without_root(host.chain)[0].serial)
 
 
 def _whole(ctx: DomainContext, command: Command) -> bytes | None:
@@ -127,8 +142,10 @@ def _authorities(ctx: DomainContext, kid: int, version: int) -> list[CardKey]:
 
 def _verified(
     ctx: DomainContext, keys: list[CardKey], chain: tuple[Certificate, ...], *, more: bool
-) -> Certificate | None:
-    """The leaf of a chain that is complete, once one of the keys vouches for it. Raises ChainError."""
+) -> tuple[KeyNumber, Certificate | None]:
+    """Which of the keys vouches for the chain, and the leaf of one that is complete. Raises ChainError."""
+    if len(chain) > MAX_CHAIN:
+        raise ChainError("the chain is too long")
     for key in keys:
         anchor = Anchor(public_key(key), scp11_objects.ca_identifier(ctx, key.number))
         if not anchor.issued(chain[0]):
@@ -136,12 +153,9 @@ def _verified(
         if more:
             if len(chain) > 1:
                 check_link(chain[-2], chain[-1])
-            return None
+            return key.number, None
         # The card has no clock: periods of validity are not looked at.
-        leaf = verify_chain(chain, (anchor,), Role.HOST)
-        if not scp11_objects.allowed(ctx, key.number, leaf.serial):
-            raise ChainError("the certificate is not on the allow list")
-        return leaf
+        return key.number, verify_chain(chain, (anchor,), Role.HOST)
     raise ChainError("no authority of this card signed the certificate")
 
 
@@ -171,9 +185,18 @@ def authenticate(ctx: DomainContext, command: Command) -> Response:
         key.version,
         SCP03_I,
         protocol=SCP11,
-        authentication=AUTHENTICATED if variant.authenticates_host else 0,
+        authentication=_authentication(ctx, host) if variant.authenticates_host else 0,
+        replayable=variant is Variant.C,
     )
     return Response(answer)
+
+
+def _authentication(ctx: DomainContext, host: Host | None) -> int:
+    """As the domain's owner, whom INSTALL named by ``5F20``, or as somebody else whom an authority knows
+    (§4.7). A domain of which nobody said whose it is takes everybody for its owner."""
+    named = ctx.entry.provider
+    owner = not named or (host is not None and host.leaf is not None and host.leaf.owner == named)
+    return AUTHENTICATED if owner else ANY_AUTHENTICATED
 
 
 def _agree(
@@ -183,7 +206,8 @@ def _agree(
     request = Request.parse(data)
     if request.variant is not variant:
         raise ValueError("the parameter is one of another variant")
-    if variant.authenticates_host and (host is None or host.key is None):
+    leaf = host.leaf if host is not None and variant.authenticates_host else None
+    if variant.authenticates_host and (leaf is None or host is None or not _allowed(ctx, host)):
         raise CardStatus(0x6985)
     static = _private(key)
     ctx.spend("ec256_keygen")
@@ -192,18 +216,24 @@ def _agree(
         request,
         static,
         new_private_key(static.curve, ctx.random),
-        host.key if host and variant.authenticates_host else None,
+        leaf.key if leaf else None,
         card_ids=_card_ids(ctx, request),
     )
 
 
 def _card_ids(ctx: DomainContext, request: Request) -> tuple[bytes, ...]:
-    """SIN and SDIN, when the host's id takes part. The group id of SCP11c is not known: ValueError."""
+    """SIN and SDIN, when the host's id takes part. The group id of SCP11c is not known: ValueError.
+
+    Raises CardStatus 6A88 for a domain without these numbers.
+    """
     if request.host_id is None:
         return ()
     if request.variant is Variant.C:
         raise ValueError("this card belongs to no group")
-    return ctx.nv.get(f"data/{Tag.IIN:x}"), ctx.nv.get(f"data/{Tag.CIN:x}")
+    numbers = ctx.nv.get(f"data/{Tag.IIN:x}"), ctx.nv.get(f"data/{Tag.CIN:x}")
+    if not all(numbers):
+        raise CardStatus(0x6A88)
+    return numbers
 
 
 def _dek(ctx: DomainContext, key: CardKey) -> Secret | None:
@@ -215,6 +245,7 @@ def _dek(ctx: DomainContext, key: CardKey) -> Secret | None:
 def generate_key(ctx: DomainContext, command: Command) -> Response:
     """GENERATE KEY: a key pair, new (P1 = 00) or instead of version P1; answers the public key."""
     require(ctx)
+    require_fresh(ctx)
     if command.p2 not in KIDS or (command.p1 & 0x80 and command.p1 != FACTORY_KVN):
         raise CardStatus(0x6A86)
     try:

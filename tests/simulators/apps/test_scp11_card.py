@@ -159,7 +159,7 @@ def test_keys_made_on_the_card_and_what_belongs_to_them() -> None:
     scp11.open_channel(SecurityDomain(card), Variant.B, trust, version=2)
     again = Card(card.link)
     again.select(model.AID)
-    scp11.open_channel(SecurityDomain(again), Variant.C, MAKER, identity=identity())
+    scp11.open_channel(SecurityDomain(again), Variant.A, MAKER, identity=identity())
     scp11.generate_key(SecurityDomain(again), KeyNumber(0x13, 2), replace=2)
     assert scp11.certificates(SecurityDomain(again), key) == ()
 
@@ -179,7 +179,7 @@ def test_an_allow_list() -> None:
     attempt(b"\x05")
     with pytest.raises(StatusError) as caught:
         attempt()
-    assert (caught.value.code, caught.value.sw) == ("scp11.refused", 0x6982)
+    assert (caught.value.code, caught.value.sw) == ("scp11.refused", 0x6640)
 
 
 def test_the_older_certificates_work_as_well() -> None:
@@ -197,18 +197,21 @@ def test_the_older_certificates_work_as_well() -> None:
 
 
 def test_a_host_id_takes_part_in_the_keys() -> None:
-    wire = Wire()
+    sin = f"app/{model.AID.hex()}/data/42"
+    wire = Wire(powered(content() | {sin: b"\x99\x99"}))
     card = Card(wire.link)
     key = card_key(card, Variant.B)
     request = opening(Variant.B, host_id=b"desk 7")
     answer = wire.send(request.command(1))
     assert answer[-2:] == b"\x90\x00"
     cin = wire.send("00CA004500")[:-2]
-    request.complete(key, answer[:-2], card_ids=(b"", cin))
+    request.complete(key, answer[:-2], card_ids=(b"\x99\x99", cin))
     with pytest.raises(ValueError, match="receipt"):
         request.complete(key, answer[:-2])
     present(wire)
     assert wire.sw(opening(Variant.C, host_id=b"desk 7").command(1)) == "6A80"
+    # A domain without these numbers has nothing to bind the keys to (Amd F table 7-19).
+    assert Wire().sw(opening(Variant.B, host_id=b"desk 7").command(1)) == "6A88"
 
 
 # the ways of other hosts
@@ -315,10 +318,10 @@ def test_certificates_that_do_not_verify() -> None:
         "an authority": Authority("middle", ROOT).certificate,
     }
     for certificate in wrong.values():
-        assert present(wire, certificate.raw) == "6982"
+        assert present(wire, certificate.raw) == "6600"
         assert wire.sw(opening(Variant.A).command(1)) == "6985"
     assert present(wire, LEAF.raw, p2=0x90) == "9000"
-    assert present(wire, ROOT.leaf("x", HOST.public_key()).raw) == "6982"
+    assert present(wire, ROOT.leaf("x", HOST.public_key()).raw) == "6600"
     for garbage in (b"\x00" * 8, LEAF.raw[:-1], LEAF.raw + b"\x00", b"\x7f\x21\x00"):
         assert present(wire, garbage) == "6A80"
 
@@ -336,7 +339,10 @@ def test_a_chain_that_is_too_long() -> None:
     for level in range(4):
         above = Authority(f"level {level}", above)
         assert present(wire, above.certificate.raw, p2=0x90) == "9000"
-    assert present(wire, above.leaf("host", HOST.public_key()).raw) == "6982"
+    assert present(wire, above.leaf("host", HOST.public_key()).raw) == "6600"
+    # Nor does one grow without end that consists of the root, again and again.
+    answers = [present(wire, ROOT.certificate.raw, p2=0x90) for _ in range(5)]
+    assert answers == ["9000"] * 4 + ["6600"]
 
 
 def good_request() -> bytes:
