@@ -52,16 +52,30 @@ COUNTER = {
     "tegata sim new --quirks probe.json my-number-card alike.sim": ALIKE,
 }
 """Shown for people at counters and holders of a card."""
-ELSEWHERE = COUNTER | {
-    "make demo": "tests/provisioning/test_demo.py::test_the_figures",
-    "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
-    "uv tool install '.[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
-    "tegata apdu shell --reader sim:card.sim": SHELL,
-    "tegata sim serve me.sim": SERVED,
-    "opensc-tool -n": SERVED,
-    "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
-    "tegata bridge serve --reader sim:me.sim --anchors sim --auto my-number-card": LOGIN,
-}
+ON_A_TOKEN = dict.fromkeys(
+    (
+        "export TEGATA_KEYRING='pkcs11:token=badges?module-path=/usr/lib/softhsm/libsofthsm2.so'",
+        "tegata keyring create-master badges",
+        "tegata keyring create-master field --algorithm 3des",
+        "tegata keyring list",
+        "tegata gp --keys default keys rotate --new-master badges --new-version 01",
+    ),
+    "tests/foreign/test_pkcs11_commands.py::test_the_commands_of_the_reference_page",
+)
+ELSEWHERE = (
+    COUNTER
+    | ON_A_TOKEN
+    | {
+        "make demo": "tests/provisioning/test_demo.py::test_the_figures",
+        "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
+        "uv tool install '.[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
+        "tegata apdu shell --reader sim:card.sim": SHELL,
+        "tegata sim serve me.sim": SERVED,
+        "opensc-tool -n": SERVED,
+        "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
+        "tegata bridge serve --reader sim:me.sim --anchors sim --auto my-number-card": LOGIN,
+    }
+)
 
 
 @dataclass(frozen=True)
