@@ -6,6 +6,7 @@ import pytest
 
 from tegata.simulators import presets
 
+from ...mynumber_commands.conftest import at_terminal
 from .conftest import CARD, KEY, Gp, content
 
 
@@ -61,3 +62,20 @@ def test_names_of_the_card_that_a_person_may_give(gp: Gp, name: str) -> None:
 
 def test_a_reader_that_is_not_there(gp: Gp) -> None:
     gp("list", reader="nonsense:", code=33)
+
+
+def test_a_person_is_told_and_asked_at_the_terminal(gp: Gp) -> None:
+    words = ["--lang", "en", "gp", "--reader", f"sim:{gp.card}", "lock", "card"]
+    code, shown = at_terminal([*words, "--secure"], [("go on?", "n")])
+    assert code == 130
+    assert f"Card {CARD} becomes SECURED" in shown
+    assert "op-ready" in gp("list")[0]
+    code, shown = at_terminal([*words, "--secure"], [("go on?", "y")])
+    assert code == 0, shown
+    assert "secured" in gp("list")[0]
+    code, _ = at_terminal([*words, "--terminate"], [("identity", "00" * 12)])
+    assert code == 13
+    assert "secured" in gp("list")[0]
+    code, shown = at_terminal([*words, "--terminate"], [("identity", CARD)])
+    assert code == 0, shown
+    assert gp.books()[1][-1] == ("gp:advance-card", "done")
