@@ -77,7 +77,8 @@ FAULTY = r"""
 #include <string.h>
 #include <unistd.h>
 /* The list of functions of PKCS #11 2.40: a version, then pointers in the order of the standard. */
-enum { INITIALIZE = 0, LOGIN = 18, DERIVE = 62, COUNT = 68 };
+enum { INITIALIZE = 0, TOKEN_INFO = 6, LOGIN = 18, DERIVE = 62, COUNT = 68 };
+enum { FLAGS = 96, FINAL_TRY = 0x20000, LOCKED = 0x40000 }; /* of CK_TOKEN_INFO */
 static struct { unsigned char version[2]; void *call[COUNT]; } list;
 typedef unsigned long (*derive)(unsigned long, void *, unsigned long, void *, unsigned long, unsigned long *);
 static derive real;
@@ -97,6 +98,20 @@ static unsigned long faulty(unsigned long s, void *m, unsigned long k, void *t, 
     if (exists("mechanism")) return 0x70; /* CKR_MECHANISM_INVALID */
     return real(s, m, k, t, n, out);
 }
+static unsigned long (*token_info)(unsigned long, void *);
+static unsigned long flagged(unsigned long slot, void *info) {
+    unsigned long result = token_info(slot, info), *flags = (unsigned long *) ((char *) info + FLAGS);
+    if (exists("final")) *flags |= FINAL_TRY;
+    if (exists("locked")) *flags |= LOCKED;
+    return result;
+}
+static unsigned long (*login)(unsigned long, unsigned long, void *, unsigned long);
+static unsigned long counted(unsigned long s, unsigned long user, void *pin, unsigned long length) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/login", getenv("FAULTS"));
+    fclose(fopen(path, "w"));
+    return login(s, user, pin, length);
+}
 static unsigned long stuck(void *arguments) { for (;;) sleep(1); }
 unsigned long C_GetFunctionList(void **out) {
     void *library = dlopen(getenv("REAL_MODULE"), RTLD_NOW);
@@ -106,6 +121,10 @@ unsigned long C_GetFunctionList(void **out) {
     memcpy(&list, found, sizeof list);
     real = (derive) list.call[DERIVE];
     list.call[DERIVE] = (void *) faulty;
+    *(void **) &token_info = list.call[TOKEN_INFO];
+    list.call[TOKEN_INFO] = (void *) flagged;
+    *(void **) &login = list.call[LOGIN];
+    list.call[LOGIN] = (void *) counted;
     if (exists("stuck")) list.call[INITIALIZE] = (void *) stuck;
     *out = &list;
     return result;
@@ -114,7 +133,8 @@ unsigned long C_GetFunctionList(void **out) {
 
 
 def faulty_module(folder: Path) -> Path:
-    """SoftHSM behind a layer whose C_DeriveKey fails as the files in ``$FAULTS`` say."""
+    """SoftHSM behind a layer that fails as the files in ``$FAULTS`` say, above all in C_DeriveKey; it leaves
+    a file ``login`` there when C_Login was called."""
     source, module = folder / "faulty.c", folder / "faulty.so"
     source.write_text(FAULTY)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", module, source, "-ldl"], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -171,6 +172,33 @@ def test_a_module_that_never_starts(token: SoftToken, module: Path, faults: Path
     with pytest.raises(InputError, match="within 2 s") as caught:
         opened(token, module=module, query="&timeout=2")
     assert caught.value.code == "pkcs11.silent"
+
+
+@pytest.mark.parametrize(("flag", "says"), [("final", "one try is left"), ("locked", "PIN is locked")])
+def test_the_last_try_is_not_spent(
+    token: SoftToken, module: Path, faults: Path, flag: str, says: str
+) -> None:
+    (faults / flag).touch()
+    with pytest.raises(InputError, match=says) as caught:
+        opened(token, module=module)
+    assert caught.value.code == "pkcs11.pin"
+    assert not (faults / "login").exists()
+    (faults / flag).unlink()
+    opened(token, module=module).close()
+    assert (faults / "login").exists()
+
+
+def test_an_interrupted_call_leaves_no_answer_behind(token: SoftToken, module: Path, faults: Path) -> None:
+    """Ctrl-C while the module is busy: the next question gets its own answer."""
+    ring = opened(token, module=module)
+    wanted = card_key(ring, 7).kcv
+    (faults / "hang").touch()
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        card_key(ring, 1)
+    (faults / "hang").unlink()
+    assert card_key(ring, 7).kcv == wanted
+    ring.close()
 
 
 def test_waiting_threads_get_their_turn_after_a_hang(token: SoftToken, module: Path, faults: Path) -> None:

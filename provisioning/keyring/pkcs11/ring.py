@@ -229,6 +229,9 @@ class Pkcs11KeyRing:
             if late:
                 what = Words(f"within {seconds:g} s", f"{seconds:g} 秒以内")
             raise InputError("pkcs11.silent", module=self._uri.module, what=what) from error
+        except BaseException:  # interrupted: the answer that is still to come must not meet the next question
+            self._stop()
+            raise
 
     def _stop(self) -> None:
         worker, self._worker = self._worker, None
