@@ -72,7 +72,11 @@ class Card:
     @property
     def max_data(self) -> int:
         """The most data bytes that one short command carries now."""
-        return self._secure.channel.max_data if self._secure.channel else SHORT_DATA_MAX
+        return self.room(SHORT_DATA_MAX)
+
+    def room(self, most: int) -> int:
+        """The most data bytes of a command whose data field has at most ``most``, as it travels now."""
+        return self._secure.channel.room(most) if self._secure.channel else most
 
     def send(self, command: Command) -> Response:
         """Send one command, in CLA of channel 0, and return its whole answer, whatever its status word.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .command import EXTENDED_LE_MAX, SHORT_LE_MAX, Command, Response, Span
@@ -119,15 +120,30 @@ def carried(spans: tuple[Span, ...], length: int | None, *, encrypted: bool) -> 
     return tuple(slice(*span).indices(length)[:2] for span in spans)
 
 
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What secure messaging adds to the data of a command: a MAC of ``mac`` bytes, and padding to whole
+    cipher blocks of ``block`` bytes (0: it is not encrypted)."""
+
+    mac: int
+    block: int
+
+    def room(self, most: int) -> int:
+        """The most plain bytes of a command whose secured data field has at most ``most``."""
+        room = most - self.mac
+        return room // self.block * self.block - 1 if self.block else room
+
+
 class HostSide(ABC, Generic[State]):
     """The host's end of an open channel. Give it to ``Card.secure``; it is used for one exchange at a time.
 
     ``protocol`` is 2, 3 or 0x11; ``level`` the security level, ``version`` the key version that opened the
-    channel, ``dek`` what PUT KEY and STORE DATA encrypt under.
+    channel, ``dek`` what PUT KEY and STORE DATA encrypt under, ``overhead`` what the channel adds to a
+    command.
     """
 
     def __init__(
-        self, state: State, *, protocol: int, level: int, version: int, dek: ChannelDek, max_data: int
+        self, state: State, *, protocol: int, level: int, version: int, dek: ChannelDek, overhead: Overhead
     ) -> None:
         self._state: State | None = state
         self._died_in = ""
@@ -135,7 +151,7 @@ class HostSide(ABC, Generic[State]):
         self.level = level
         self.version = version
         self.dek = dek
-        self.max_data = max_data
+        self._overhead = overhead
 
     @abstractmethod
     def _wrap(self, state: State, command: Command) -> tuple[State, Command]:
@@ -149,6 +165,10 @@ class HostSide(ABC, Generic[State]):
     def alive(self) -> bool:
         """Whether the channel can still be used."""
         return self._state is not None
+
+    def room(self, most: int) -> int:
+        """The most plain data bytes of a command whose secured data field has at most ``most``."""
+        return self._overhead.room(most)
 
     def exchange(self, command: Command, send: Send) -> Response:
         """Send ``command`` through the channel and return the plain response.

@@ -28,7 +28,7 @@ class Scp02Host(HostSide[Scp02State]):
 
     def __init__(self, state: Scp02State, *, version: int, dek: ChannelDek) -> None:
         super().__init__(
-            state, protocol=SCP02, level=state.level, version=version, dek=dek, max_data=state.max_data
+            state, protocol=SCP02, level=state.level, version=version, dek=dek, overhead=state.overhead
         )
 
     def _wrap(self, state: Scp02State, command: Command) -> tuple[Scp02State, Command]:

@@ -21,6 +21,7 @@ from ..secure_messaging import (
     C_ENC,
     C_MAC,
     R_MAC,
+    Overhead,
     SecureMessagingError,
     basic_cla,
     carried,
@@ -92,8 +93,12 @@ class Scp02State:
     @property
     def max_data(self) -> int:
         """The most plain data bytes that one short command carries at this level."""
-        room = 255 - (BLOCK if self.level & C_MAC else 0)
-        return room // BLOCK * BLOCK - 1 if self.level & C_ENC else room
+        return self.overhead.room(255)
+
+    @property
+    def overhead(self) -> Overhead:
+        """What this level adds to a command."""
+        return Overhead(BLOCK if self.level & C_MAC else 0, BLOCK if self.level & C_ENC else 0)
 
 
 def begin_r_mac_session(challenge: bytes = b"", *, every: bool = True) -> Command:

@@ -131,7 +131,7 @@ class Scp03Host(HostSide[Scp03State]):
             level=state.level,
             version=answer.version if answer else version,
             dek=dek,
-            max_data=state.max_data,
+            overhead=state.overhead,
         )
         self.answer = answer
 

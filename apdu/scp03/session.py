@@ -17,6 +17,7 @@ from ..secure_messaging import (
     C_MAC,
     R_ENC,
     R_MAC,
+    Overhead,
     SecureMessagingError,
     basic_cla,
     carried,
@@ -91,8 +92,12 @@ class Scp03State:
     @property
     def max_data(self) -> int:
         """The most plain data bytes that one short command carries at this level."""
-        room = 255 - (self.mac_length if self.level & C_MAC else 0)
-        return room // BLOCK * BLOCK - 1 if self.level & C_ENC else room
+        return self.overhead.room(255)
+
+    @property
+    def overhead(self) -> Overhead:
+        """What this level adds to a command."""
+        return Overhead(self.mac_length if self.level & C_MAC else 0, BLOCK if self.level & C_ENC else 0)
 
 
 def level_allowed(level: int, i: int) -> bool:

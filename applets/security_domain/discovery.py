@@ -128,7 +128,7 @@ def find_issuer_domain(card: Card) -> tuple[SecurityDomain, Selection]:
 
 def _selected(card: Card, selection: Selection) -> tuple[SecurityDomain, Selection]:
     domain = SecurityDomain(card, selection.aid)
-    domain.max_data = selection.max_data
+    domain.max_data = selection.max_block
     return domain, selection
 
 

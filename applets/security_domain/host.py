@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ...apdu import scp
 from ...apdu.card import Card
-from ...apdu.command import Command, Response
+from ...apdu.command import Command, Response, Span
 from ...apdu.errors import CardError, MalformedResponse
 from ...apdu.ports import ChannelDek, KeyRef, KeyRing, KeySet
 from ...apdu.scp import Handshake, HostChannel
@@ -39,6 +39,10 @@ __all__ = ["Encryption", "SecurityDomain", "Structure", "key_set_groupings"]
 
 NOT_FOUND, CARD_LOCKED = 0x6A88, 0x6283
 FULL_LEVEL = 0x33
+SHORT_DATA_MAX, EXTENDED_DATA_MAX = 0xFF, 0xFFFF
+SHORT_LE_MAX, EXTENDED_LE_MAX = 0x100, 0x10000
+EXTENDED_OVERHEAD = 4 + 3 + 2
+"""Bytes of an extended command beside its data: header, Lc, Le (ISO 7816-4 §5.2)."""
 Progress = Callable[[int, int], None]
 """Is told how many blocks are done, and of how many."""
 
@@ -53,7 +57,7 @@ class SecurityDomain:
     def __init__(self, card: Card, aid: bytes | None = None, *, authority: Authority | None = None) -> None:
         self.card = card
         self.aid = aid or AID
-        self.max_data = 255
+        self.max_data = SHORT_DATA_MAX
         self.authority = authority or Authority()
         self.contents = Registry(card)
         self._channel: HostChannel | None = None
@@ -64,7 +68,7 @@ class SecurityDomain:
         """SELECT; ends any secure channel. A locked card answers too, and says so."""
         response = self.card.select(self.aid, accepted=(CARD_LOCKED,))
         selection = parse_selection(response.data, self.aid, locked=response.sw == CARD_LOCKED)
-        self.max_data = selection.max_data
+        self.max_data = selection.max_block
         self.contents.forget()
         return selection
 
@@ -121,8 +125,26 @@ class SecurityDomain:
 
     @property
     def room(self) -> int:
-        """The most data bytes that one short command to this domain carries now."""
-        return min(self.card.max_data, self.max_data)
+        """The most data bytes that one block to this domain carries now.
+
+        That is what the domain announces (9F65) less what the secure channel adds; in the extended form where
+        domain, card and link all take it.
+        """
+        most = min(self.max_data, SHORT_DATA_MAX)
+        if self.card.profile.extended:
+            whole = min(self.card.profile.max_command, EXTENDED_OVERHEAD + EXTENDED_DATA_MAX)
+            most = max(most, min(self.max_data, whole - EXTENDED_OVERHEAD))
+        return max(self.card.room(most), 1)
+
+    def block(
+        self, ins: int, p1: int, number: int, data: bytes, *, answer: bool, secret: tuple[Span, ...] = ()
+    ) -> Command:
+        """A block of LOAD or STORE DATA, in the extended form when it is longer than a short one."""
+        extended = len(data) > self.card.max_data
+        le = EXTENDED_LE_MAX if extended else SHORT_LE_MAX
+        return Command(
+            0x80, ins, p1, number & 0xFF, data, le if answer else None, extended=extended, secret=secret
+        )
 
     @property
     def dek(self) -> ChannelDek:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...apdu.command import Command
 from ...apdu.errors import InputError
 from ...apdu.tlv import Tlv
 from . import content
@@ -164,7 +163,7 @@ def _blocks(domain: SecurityDomain, what: Load, progress: Progress | None) -> by
     for number, start in enumerate(starts):
         last = LAST_BLOCK if number == len(starts) - 1 else 0
         block = stream[start : start + room]
-        answer = domain.card.expect(Command(0x80, Ins.LOAD, last, number & 0xFF, block, le=256)).data
+        answer = domain.card.expect(domain.block(Ins.LOAD, last, number, block, answer=True)).data
         if progress is not None:
             progress(number + 1, len(starts))
     return answer

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ...apdu.command import Command, Response, Span
+from ...apdu.command import Response, Span
 from ...apdu.errors import CardError
 from ...apdu.ports import ChannelDek, KeyRing, KeySet
 from ...apdu.tlv import Tlv
@@ -138,8 +138,7 @@ def _send(
     response = Response()
     for number, (block, secret) in enumerate(blocks):
         last = LAST_BLOCK if number == len(blocks) - 1 else 0
-        le = 256 if answer else None
-        command = Command(0x80, Ins.STORE_DATA, p1 | last, number, block, le=le, secret=secret)
+        command = domain.block(Ins.STORE_DATA, p1 | last, number, block, answer=answer, secret=secret)
         response = domain.card.expect(command)
         if progress is not None:
             progress(number + 1, len(blocks))

@@ -169,8 +169,8 @@ class KeyInformation:
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The answer to SELECT. ``max_data`` is the longest command data field that the domain takes in the
-    short form; ``max_block`` what it claims, longer in the extended form; ``recognition`` the content of
-    ``73``, where the FCI carries it."""
+    short form; ``max_block`` what it claims, more where it takes the extended form; ``recognition`` the
+    content of ``73``, where the FCI carries it."""
 
     aid: bytes
     max_data: int = 255

@@ -148,5 +148,5 @@ def store_authority(domain: SecurityDomain, identifier: CaIdentifier) -> None:
 
 
 def _store(domain: SecurityDomain, data: bytes) -> None:
-    extended = len(data) > domain.room
+    extended = len(data) > domain.card.max_data
     domain.card.expect(Command(0x80, Ins.STORE_DATA, LAST_BER_TLV, 0x00, data, extended=extended))

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["CardPolicy"]
 
 MOST_TRIES = 15
+SHORT_DATA_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class CardPolicy:
     * ``modern_status``: GET STATUS knows the form of P2 = 02; else the older one alone, and 6A86.
     * ``keys_block``: 65 failed handshakes erase a key, and the last one brings the maker's keys back; else
       keys are tried without limit.
+    * ``max_command_data``: what domains announce as the longest data field (9F65); other than 255 they hold
+      to it, and refuse a longer secured command with 6700.
     * ``load_leaves_garbage``: an interrupted load leaves its package, unusable, until it is deleted.
     """
 
@@ -96,6 +99,7 @@ class CardPolicy:
     s16_only: bool = False
     modern_status: bool = True
     keys_block: bool = False
+    max_command_data: int = SHORT_DATA_MAX
     load_leaves_garbage: bool = False
 
     def to_bytes(self) -> bytes:
@@ -110,7 +114,7 @@ class CardPolicy:
             if isinstance(known[name], bool) != isinstance(value, bool) or not isinstance(value, int):
                 kind = "true or false" if isinstance(known[name], bool) else "a number"
                 raise ValueError(f"the quirk {name} is {kind}")
-            most = 0xFFFF if name.endswith("_sw") else MOST_TRIES
+            most = 0xFFFF if name.endswith("_sw") or name == "max_command_data" else MOST_TRIES
             if not isinstance(value, bool) and not 0 <= value <= most:
                 raise ValueError(f"the quirk {name} is a number from 0 to {most}")
         return replace(self, **{**known, **quirks})

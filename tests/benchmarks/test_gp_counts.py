@@ -20,7 +20,7 @@ from tegata.applets.security_domain import Load, LoadState, SecurityDomain, load
 from tegata.provisioning.keyring import FileKeyRing
 from tegata.simulators.card import FileStore
 from tegata.simulators.card.clock import cost_model
-from tegata.simulators.presets import memory, write
+from tegata.simulators.presets import memory, with_quirks, write
 
 from ..foreign.gpp.cap import build_cap, read_cap
 from ..foreign.gpp.host import GpHost
@@ -31,6 +31,8 @@ PRESET = "gp-card"
 LIST, INSTALL, DELETE, KEYS = "list", "install a package of 20 KB", "delete it", "change the keys"
 JOBS = (LIST, INSTALL, DELETE, KEYS)
 MAC, EVERYTHING = 0x01, 0x33
+EXTENDED = "tegata, C-MAC, blocks of 4096"
+ANNOUNCED = 4096
 TEGATA, TEGATA_ALL, DIALOGUE = "tegata, C-MAC", "tegata, level 33", "GlobalPlatformPro's dialogue, C-MAC"
 PACKAGE, MODULE = bytes.fromhex("D2760000854701"), bytes.fromhex("D276000085470101")
 CAP = build_cap(PACKAGE, MODULE, 20480)
@@ -154,6 +156,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Table:
             if job == DELETE:
                 content = _with_package(folder / f"{name} prepared", content)
             found[job, name] = _measure(folder / f"{name} {job}", content, job, work)
+    longer = with_quirks(memory(PRESET, 7), {"max_command_data": ANNOUNCED})
+    found[INSTALL, EXTENDED] = _measure(folder / EXTENDED, longer, INSTALL, who[TEGATA])
     return found
 
 
@@ -212,6 +216,19 @@ def test_blocks_are_as_large_as_the_card_allows(measured: Table, who: str, wrapp
     assert len(full) + 1 == -(-carried // room)
 
 
+def test_a_card_that_announces_more_is_loaded_in_extended_blocks(measured: Table) -> None:
+    """5 commands carry what takes 83 in the short form; all else is the same."""
+    short, extended = (measured[INSTALL, who] for who in (TEGATA, EXTENDED))
+    assert len(short.link.of(LOAD)) == 83
+    *full, last = extended.link.of(LOAD)
+    assert {int.from_bytes(command[4:7], "big") for command in full} == {ANNOUNCED}
+    assert last[4] == len(last) - 6 <= 255  # what is left fits the short form
+    carried = len(read_cap(CAP).code) + 4
+    assert len(full) + 1 == -(-carried // (ANNOUNCED - 8))
+    assert short.cost.apdus - extended.cost.apdus == 83 - len(full) - 1
+    assert extended.cost.to_card < short.cost.to_card
+
+
 def test_fewer_commands_and_bytes(measured: Table) -> None:
     for job in (LIST, INSTALL, DELETE):
         ours, theirs = measured[job, TEGATA].cost, measured[job, DIALOGUE].cost
@@ -233,7 +250,7 @@ def test_table(measured: Table, record_property: Callable[[str, object], None]) 
     reads = [f"  {job}: {_reads(measured, job)}" for job in JOBS]
     text = "\n".join([table(rows, cost_model(MODEL)), "registry reads:", *reads])
     record_property("figure", text)
-    assert len(rows) == 3 * len(JOBS)
+    assert len(rows) == 3 * len(JOBS) + 1
 
 
 def _reads(measured: Table, job: str) -> str:

@@ -15,6 +15,7 @@ from ....apdu.command import Command, Response
 from ....apdu.tlv import Tlv
 from ....applets.security_domain.model import Ins, Tag
 from ...card.application import Application, CardStatus, Context, DomainContext, SecureMessaging
+from ...card.policy import SHORT_DATA_MAX
 from ...card.registry import Kind, LifeCycle
 from . import (
     access,
@@ -33,8 +34,6 @@ from .keys import put_key
 from .messaging import Messaging
 
 __all__ = ["SecurityDomain"]
-
-MAX_DATA = 0xFF
 
 # What a card that is locked or terminated still does (GPC 2.3.1 table 11-2).
 IN_USE_ANYWAY: dict[int, tuple[int, ...]] = {
@@ -91,7 +90,9 @@ class SecurityDomain(Application):
             ctx.nv.put(protocols.OFFERED, chosen)
 
     def select(self, ctx: Context, command: Command) -> Response:
-        proprietary = Tlv.build(Tag.FCI_PROPRIETARY, (Tlv(Tag.MAX_COMMAND_DATA, bytes((MAX_DATA,))),))
+        most = ctx.policy.max_command_data
+        announced = Tlv(Tag.MAX_COMMAND_DATA, most.to_bytes(1 if most <= SHORT_DATA_MAX else 2, "big"))
+        proprietary = Tlv.build(Tag.FCI_PROPRIETARY, (announced,))
         fci = Tlv.build(Tag.FCI, (Tlv(Tag.AID, ctx.aid), proprietary))
         locked = ctx.entry.kind is Kind.ISSUER_DOMAIN and ctx.life_cycle == LifeCycle.CARD_LOCKED
         return Response(bytes(fci), 0x6283 if locked else 0x9000)

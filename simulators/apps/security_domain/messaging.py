@@ -6,6 +6,7 @@ from ....apdu import des
 from ....apdu.command import Command, Response
 from ....apdu.secure_messaging import SecureMessagingError, is_secured
 from ...card.application import CardStatus, DomainContext, SecureMessaging
+from ...card.policy import SHORT_DATA_MAX
 from .access import Channel
 from .opening import Implicit, implicit
 
@@ -64,6 +65,9 @@ class Messaging(SecureMessaging):
         if (ctx.policy.le_demanded and command.le is None) or (
             ctx.policy.le_refused and command.le is not None
         ):
+            raise CardStatus(0x6700)
+        most = ctx.policy.max_command_data
+        if most != SHORT_DATA_MAX and len(command.data) > most:
             raise CardStatus(0x6700)
 
     def wrap(self, ctx: DomainContext, response: Response) -> Response:

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tegata.apdu import Secret
 from tegata.apdu.card import Card
+from tegata.apdu.command import Command
 from tegata.apdu.errors import CardError, InputError, StatusError
 from tegata.apdu.ports import KeyRef, KeySet
+from tegata.apdu.tlv import Tlv
 from tegata.applets.security_domain import (
     Authority,
     ControlReference,
@@ -49,17 +51,20 @@ def cap(size: int = 250, **changes: Any) -> Load:
 class Bench:
     """A GlobalPlatform card with nothing on it, its issuer's domain open."""
 
-    def __init__(self, ring: FileKeyRing, keys: KeySet, preset: str = "gp-card", **quirks: bool) -> None:
+    def __init__(
+        self, ring: FileKeyRing, keys: KeySet, preset: str = "gp-card", *, i: int | None = None, **quirks: int
+    ) -> None:
         self.ring, self.keys = ring, keys
-        content = with_quirks(memory(preset, 7), quirks)
+        content = with_quirks(memory(preset, 7, **({} if i is None else {"i": i})), quirks)
         self.simulated = SimulatedCard(MemoryStore(content), entropy=seeded(b"load"), contactless=False)
         self.link = CountingLink(self.simulated)
-        self.domain = self.open()
+        self.domain = self.open(s16=bool(i and i & 0x01))
 
-    def open(self, level: int = 0x01) -> SecurityDomain:
+    def open(self, level: int = 0x01, *, s16: bool = False) -> SecurityDomain:
         self.domain = SecurityDomain(Card(self.link))
         self.domain.select()
-        self.domain.open(self.ring, self.keys, level=level)
+        handshake = self.domain.initialize_update(self.keys.version, s16=s16)
+        self.domain.authenticate(handshake, self.ring, self.keys, level)
         return self.domain
 
     def other(self, aid: bytes, keys: KeySet) -> SecurityDomain:
@@ -320,3 +325,77 @@ def test_another_range_of_versions(bench: Bench) -> None:
     with pytest.raises(CardError) as caught:
         bench.domain.put_key(bench.ring, bench.key(TOKEN_KVN), 1)
     assert caught.value.code == "gp.no_channel"
+
+
+# extended length
+
+
+def _loads(bench: Bench) -> list[Command]:
+    return [Command.parse(raw) for raw in bench.link.sent if raw[1] == 0xE8]
+
+
+@pytest.mark.parametrize(
+    ("level", "i", "carried"),
+    [
+        (0x01, 0x70, 1024 - 8),
+        (0x33, 0x70, (1024 - 8) // 16 * 16 - 1),
+        (0x01, 0x71, 1024 - 16),
+        (0x33, 0x71, 1024 - 16 - 1),
+    ],
+)
+def test_blocks_fill_what_the_card_announces(
+    ring: FileKeyRing, factory: KeySet, level: int, i: int, carried: int
+) -> None:
+    """Four cases by hand: 9F65 less a MAC of 8 or 16 bytes, in whole cipher blocks less one of padding."""
+    bench = Bench(ring, factory, i=i, max_command_data=1024)
+    domain = bench.open(level, s16=bool(i & 1))
+    assert domain.room == carried
+    what = cap(3000)
+    domain.load(what)
+    domain.install(AID, APPLET, APPLET)
+    *full, last = _loads(bench)
+    assert {command.extended for command in full} == {True}
+    assert {len(command.data) for command in full} == {1024 if level == 0x01 or i & 1 else 1016}
+    assert len(full) + 1 == -(-(len(what.code) + 4) // carried)
+    assert last.extended == (len(last.data) > 255)
+    over = Command(0x80, 0xE8, 0x80, 0, bytes(carried + 1), extended=True)
+    assert domain.card.send(over).sw == 0x6700
+
+
+@pytest.mark.parametrize("announced", [100, 200, 255])
+def test_a_card_that_announces_less_gets_less(ring: FileKeyRing, factory: KeySet, announced: int) -> None:
+    bench = Bench(ring, factory, max_command_data=announced)
+    domain = bench.open(0x33)
+    domain.load(cap(700))
+    assert not any(command.extended for command in _loads(bench))
+    longest = max(len(command.data) for command in _loads(bench))
+    assert announced - 16 < longest <= announced
+
+
+@pytest.mark.parametrize(("extended", "max_command"), [(False, 65544), (None, 65544), (True, 261)])
+def test_short_blocks_where_card_or_link_take_no_longer_ones(
+    ring: FileKeyRing, factory: KeySet, extended: bool | None, max_command: int
+) -> None:
+    bench = Bench(ring, factory, max_command_data=1024)
+    bench.domain.card.profile.extended = extended
+    bench.domain.card.profile.max_command = max_command
+    bench.domain.load(cap(700))
+    assert {len(command.data) for command in _loads(bench)[:-1]} == {255}
+    assert not any(command.extended for command in _loads(bench))
+
+
+def test_the_link_bounds_an_extended_block(ring: FileKeyRing, factory: KeySet) -> None:
+    bench = Bench(ring, factory, max_command_data=0x0FFF)
+    bench.domain.card.profile.max_command = 600
+    bench.domain.load(cap(1500))
+    assert max(len(raw) for raw in bench.link.sent if raw[1] == 0xE8) == 600
+
+
+def test_store_data_in_extended_blocks(ring: FileKeyRing, factory: KeySet) -> None:
+    """A card keeps 127 bytes of an object here: what comes whole in one command is one block."""
+    bench = Bench(ring, factory, max_command_data=1024)
+    numbers = [Tlv(0x42, bytes((value,)) * 100) for value in (1, 2, 3)]
+    bench.domain.store_objects(numbers)
+    (command,) = [Command.parse(raw) for raw in bench.link.sent if raw[1] == 0xE2]
+    assert (command.extended, len(command.data)) == (True, 3 * 102 + 8)
+    assert bench.domain.iin() == b"\x03" * 100
