@@ -23,12 +23,14 @@ __all__ = [
     "ResponseLayer",
     "SecureChannel",
     "SecureLayer",
+    "is_piece",
     "on_channel",
 ]
 
 CHAINING = 0x10
 PROPRIETARY, MORE_IN_P1 = 0x80, 0x80
 CHAINED_IN_P1 = frozenset((0xD8, 0xE4, 0xE6))
+FACTORY_VERSION = 0xFF
 SHORT_DATA_MAX = 255
 SHORT_OVERHEAD = 6
 
@@ -135,7 +137,7 @@ class LengthLayer:
         return self._chain(command)
 
     def _chain(self, command: Command) -> Response:
-        in_p1 = bool(command.cla & PROPRIETARY) and command.ins in CHAINED_IN_P1
+        in_p1 = _chained_in_p1(command)
         if self._profile.chaining is False and not in_p1:
             raise CardError("card.too_long", command=command_name(command), length=len(command.data))
         size = min(SHORT_DATA_MAX, self._profile.max_command - SHORT_OVERHEAD)
@@ -167,13 +169,30 @@ class SecureLayer:
         self.channel: SecureChannel | None = None
 
     def send(self, command: Command) -> Response:
-        """Raises CardError ``gp.channel_dead`` once the channel has died, until it is taken away."""
+        """Raises CardError ``gp.channel_dead`` once the channel has died, until it is taken away.
+
+        The C-MAC is over the whole of a chained command, and what the card says to a piece has no R-MAC
+        (GPC 2.3.1 §11.1.5): commands come whole, the layer below cuts them. ValueError for a piece.
+        """
         if self.channel is None:
             return self._below.send(command)
+        if is_piece(command):
+            raise ValueError(f"{command.header.hex().upper()} is a piece: a channel takes whole commands")
         # The MAC covers the length fields: the form is chosen before it is made.
         if command.extended and not self._profile.extended:
             command = shortened(command)
         return self.channel.exchange(command, self._below.send)
+
+
+def is_piece(command: Command) -> bool:
+    """Whether bit 8 of P1 says that more of this command follows. P1 = FF of PUT KEY names the factory's
+    keys instead."""
+    more = command.p1 & MORE_IN_P1 and command.p1 != FACTORY_VERSION
+    return bool(more) and _chained_in_p1(command)
+
+
+def _chained_in_p1(command: Command) -> bool:
+    return bool(command.cla & PROPRIETARY) and command.ins in CHAINED_IN_P1
 
 
 def shortened(command: Command) -> Command:

@@ -283,6 +283,14 @@ def test_a_secure_channel_over_all_layers(level: int) -> None:
     assert card.max_data == (247 if level == 0x01 else 239)
     channel = card.secure_channel
     assert channel is not None
+    # A piece is refused before anything is sent, and the channel goes on; FF is a key version, no piece.
+    sent = len(link.sent)
+    for ins in (0xD8, 0xE4, 0xE6):
+        with pytest.raises(ValueError, match="whole commands"):
+            card.send(Command(0x80, ins, 0x81, 0x00, bytes(16)))
+    assert len(link.sent) == sent
+    assert card.send(Command(0x80, 0xD8, 0xFF, 0x81, bytes(16))).ok
+    assert card.send(Command(0x80, 0xE2, 0x80, 0x00, bytes(16))).ok
     with pytest.raises(CardError) as caught:
         card.verify_on_pad(Command(0x00, 0x20, 0, 0x80, bytes(8)))
     assert caught.value.code == "card.pin_pad"

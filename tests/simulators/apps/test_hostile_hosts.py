@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tegata.apdu import Secret
-from tegata.apdu.command import Command
+from tegata.apdu.command import Command, Response
 from tegata.apdu.errors import StatusError
+from tegata.apdu.layers import is_piece
 from tegata.apdu.ports import ChannelDek, KeySet
 from tegata.applets.entry_badge import model as badge
 from tegata.applets.piv import model as piv
@@ -208,10 +209,20 @@ def test_no_plain_command_inside_a_channel_breaks_the_card(desk: Desk, level: in
         desk.domain.open(desk.ring, desk.maker_keys, level=level)
         for _ in range(25):
             command = _mutated(rng, rng.choice(corpus))
-            response = desk.card.send(command)
+            response = _sent(desk, command)
             assert response.sw != 0x6F00, command
             if desk.card.secure_channel is None or not desk.card.secure_channel.alive:
                 break
+
+
+def _sent(desk: Desk, command: Command) -> Response:
+    """Pieces of a chained command have no MAC, nor have their answers: one goes beside the host's channel,
+    and the next command, of another kind, goes through it as if there had been none."""
+    if is_piece(command):
+        piece = command.with_(cla=command.cla | 0x04)
+        assert Response.parse(desk.link.transmit(bytes(piece))) == Response()
+        command = Command(0x80, 0xCA, 0x00, 0x66, le=256)
+    return desk.card.send(command)
 
 
 def _commands(desk: Desk) -> list[Command]:
