@@ -4,6 +4,7 @@ import ast
 import string
 import tomllib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,23 @@ from tegata.apdu.errors import Entry, TegataError, catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "apdu" / "catalogue").glob("*.toml"))
-SOURCES = {
-    path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
-    for top in ["apdu", "applets", "provisioning", "reader_bridge", "simulators", "cli.py"]
-    for path in ([ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py")))
-}
 
 
+@cache
+def nodes() -> dict[Path, list[ast.AST]]:
+    """Everything in the syntax tree of each source file."""
+    folders = ["apdu", "applets", "provisioning", "reader_bridge", "simulators"]
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {
+        path.relative_to(ROOT): list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in [*files, ROOT / "cli.py"]
+    }
+
+
+@cache
 def error_classes() -> dict[str, ast.ClassDef]:
     """TegataError and everything that descends from it, by name."""
-    classes = [node for tree in SOURCES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for found in nodes().values() for node in found if isinstance(node, ast.ClassDef)]
     family: dict[str, ast.ClassDef] = {node.name: node for node in classes if node.name == "TegataError"}
     while True:
         found = {
@@ -32,9 +40,6 @@ def error_classes() -> dict[str, ast.ClassDef]:
         if found.keys() <= family.keys():
             return family
         family |= found
-
-
-FAMILY = error_classes()
 
 
 def literal_codes(call: ast.Call) -> list[str]:
@@ -55,13 +60,16 @@ def looks_like_a_code(text: str) -> bool:
     return bool(dot) and all(part.replace("_", "").isalnum() and part.islower() for part in [group, name])
 
 
-CALLS = [
-    (f"{path}:{node.lineno}", node.func.id, node, code)
-    for path, tree in SOURCES.items()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FAMILY
-    for code in literal_codes(node)
-]
+@cache
+def calls() -> list[tuple[str, str, ast.Call, str]]:
+    """Where an error is made, of which class, by which call, and which code that names."""
+    return [
+        (f"{path}:{node.lineno}", node.func.id, node, code)
+        for path, found in nodes().items()
+        for node in found
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in error_classes()
+        for code in literal_codes(node)
+    ]
 
 
 def placeholders(text: str) -> set[str]:
@@ -105,14 +113,14 @@ def test_an_entry_is_a_sentence(entry: Entry) -> None:
 
 
 def test_every_code_in_the_source_is_in_the_catalogue() -> None:
-    named = {f"{where}: {code}" for where, _, _, code in CALLS if code not in catalogue()}
+    named = {f"{where}: {code}" for where, _, _, code in calls() if code not in catalogue()}
     named |= {
         f"{name}.default_code: {code}"
-        for name, node in FAMILY.items()
+        for name, node in error_classes().items()
         for code in map(default_code, node.body)
         if code is not None and code not in catalogue()
     }
-    assert CALLS
+    assert calls()
     assert named == set()
 
 
@@ -128,8 +136,8 @@ def default_code(line: ast.stmt) -> str | None:
 def test_every_entry_is_used() -> None:
     literals = {
         node.value
-        for tree in SOURCES.values()
-        for node in ast.walk(tree)
+        for found in nodes().values()
+        for node in found
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert sorted(catalogue().keys() - literals) == []
@@ -138,9 +146,10 @@ def test_every_entry_is_used() -> None:
 def test_every_call_fills_the_sentence_it_names() -> None:
     """Only for classes that take the details as they are; others fill in what they know themselves."""
     gaps = []
-    for where, name, call, code in CALLS:
+    for where, name, call, code in calls():
         takes_details = not any(
-            isinstance(line, ast.FunctionDef) and line.name == "__init__" for line in FAMILY[name].body
+            isinstance(line, ast.FunctionDef) and line.name == "__init__"
+            for line in error_classes()[name].body
         )
         open_ended = any(keyword.arg is None for keyword in call.keywords)
         if code not in catalogue() or open_ended or not (takes_details or name == "TegataError"):

@@ -1,6 +1,7 @@
 """The OPEN: selection, logical channels, chaining, GET RESPONSE, and that a step changes nothing in place."""
 
 import copy
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,17 @@ from tegata.simulators.card.clock import VirtualClock, cost_model
 from tegata.simulators.card.device import seeded
 from tegata.simulators.presets import memory
 
-COMPANY = memory("company-card", 1)
-MY_NUMBER = memory("my-number-card", 1)
 JPKI = "00A4040C0AD392F000260100000001"
+
+
+@cache
+def company() -> dict[str, bytes]:
+    return memory("company-card", 1)
+
+
+@cache
+def my_number() -> dict[str, bytes]:
+    return memory("my-number-card", 1)
 
 
 def card(content: dict[str, bytes], **options: object) -> SimulatedCard:
@@ -48,7 +57,7 @@ def ask(on: SimulatedCard, command: str) -> str:
     mine=st.booleans(),
 )
 def test_a_step_is_pure_and_never_fails(commands: list[bytes], mine: bool) -> None:
-    content = MY_NUMBER if mine else COMPANY
+    content = my_number() if mine else company()
     ram, _ = power_up(content)
     for command in commands:
         nv_before, ram_before = dict(content), copy.deepcopy(ram)
@@ -63,7 +72,7 @@ def test_a_step_is_pure_and_never_fails(commands: list[bytes], mine: bool) -> No
 
 
 def test_partial_name_selects_the_first_match_and_p2_02_the_next() -> None:
-    on = card(MY_NUMBER)
+    on = card(my_number())
     assert ask(on, "00A4040C05D392F00026") == "9000"
     assert ask(on, "00A4040C03D39210") == "9000"
     seen = set()
@@ -77,28 +86,28 @@ def test_partial_name_selects_the_first_match_and_p2_02_the_next() -> None:
 
 
 def test_unknown_name_leaves_the_selected_application() -> None:
-    on = card(MY_NUMBER)
+    on = card(my_number())
     assert ask(on, JPKI) == "9000"
     assert ask(on, "00A4040007A0000000041010") == "6A82"
     assert ask(on, "00A4020C02000A") == "9000", "JPKI is still selected"
 
 
 def test_bare_select_differs_between_the_two_worlds() -> None:
-    assert ask(card(MY_NUMBER), "00A4040000") == "6A86"
-    answer = ask(card(COMPANY), "00A4040000")
+    assert ask(card(my_number()), "00A4040000") == "6A86"
+    answer = ask(card(company()), "00A4040000")
     assert answer.startswith("6F")
     assert "8408A000000151000000" in answer
     assert answer.endswith("9000")
 
 
 def test_logical_channels() -> None:
-    on = card(COMPANY)
+    on = card(company())
     assert ask(on, "0070000001") == "019000"
     assert ask(on, "01A4040008A00000015100000000").endswith("9000")
     assert ask(on, "02A4040008A00000015100000000") == "6881", "channel 2 is not open"
     assert ask(on, "00708001") == "9000"
     assert ask(on, "01A4040008A00000015100000000") == "6881"
-    assert ask(card(MY_NUMBER), "01A4040C0AD392F000260100000001") == "6881"
+    assert ask(card(my_number()), "01A4040C0AD392F000260100000001") == "6881"
 
 
 @pytest.mark.parametrize(
@@ -112,25 +121,25 @@ def test_logical_channels() -> None:
     ],
 )
 def test_malformed_commands(command: str, answer: str) -> None:
-    assert ask(card(COMPANY), command) == answer
+    assert ask(card(company()), command) == answer
 
 
 def test_pieces_of_a_chain_are_put_together() -> None:
-    on = card(COMPANY)
+    on = card(company())
     whole = ask(on, "00A4040008A00000015100000000")
     assert ask(on, "10A4040004A0000001") == "9000"
     assert ask(on, "00A40400045100000000") == whole
 
 
 def test_another_command_in_between_discards_a_chain() -> None:
-    on = card(COMPANY)
+    on = card(company())
     assert ask(on, "10A4040004D392F000") == "9000"
     assert ask(on, "80CA9F7F00").endswith("9000")
     assert ask(on, "00A40400045100000000") == "6A82"
 
 
 def test_an_answer_longer_than_asked_for_waits_for_get_response() -> None:
-    on = card(COMPANY)
+    on = card(company())
     whole = ask(on, "80CA9F7F00")
     head = ask(on, "80CA9F7F08")
     assert head.endswith(f"61{len(whole) // 2 - 2 - 8:02X}")
@@ -144,7 +153,7 @@ WRONG_PIN = ("00A4020C020018", "002000800439393939")
 
 @pytest.mark.parametrize(("phase", "tries"), [("before", "63C3"), ("inside", "63C3"), ("after", "63C2")])
 def test_power_cut_at_the_try_counter(phase: str, tries: str) -> None:
-    on = card(MY_NUMBER, cut=PowerCut(0, phase))  # type: ignore[arg-type]
+    on = card(my_number(), cut=PowerCut(0, phase))  # type: ignore[arg-type]
     assert ask(on, JPKI) == "9000"
     assert ask(on, WRONG_PIN[0]) == "9000"
     with pytest.raises(PowerLost):
@@ -159,7 +168,7 @@ def test_power_cut_at_the_try_counter(phase: str, tries: str) -> None:
 
 def test_a_tear_never_gives_a_try_back() -> None:
     """The counter is written before the comparison: cutting after it costs a try, whatever the PIN was."""
-    content = dict(MY_NUMBER)
+    content = dict(my_number())
     for left in (2, 1, 0):
         on = card(content, cut=PowerCut(0, "after"))
         ask(on, JPKI)
@@ -176,7 +185,7 @@ def test_a_tear_never_gives_a_try_back() -> None:
 
 def test_the_clock_counts_exactly_and_prices_by_a_named_model() -> None:
     clock = VirtualClock()
-    on = SimulatedCard(MemoryStore(MY_NUMBER), clock=clock)
+    on = SimulatedCard(MemoryStore(my_number()), clock=clock)
     on.power_up()
     ask(on, JPKI)
     ask(on, "00A4020C020006")
