@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -206,10 +207,19 @@ def test_the_receipt_counter_stops_and_receipts_with_it() -> None:
     assert host.send(0x80, 0xCA, 0x00, 0xC2)[0].hex() == "c202ffff"
 
 
-RSA_1024 = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what older cards have
-RSA_2048 = rsa.generate_private_key(65537, 2048)
-P256, P384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+ASYMMETRIC = ["RSA 1024", "RSA 2048", "P-256", "P-384"]
+
+
+@cache
+def private_key(name: str) -> PrivateKey:
+    """The key of that name, made once."""
+    match name.split():
+        case ["RSA", size]:
+            return rsa.generate_private_key(65537, int(size))
+        case ["P-256"]:
+            return ec.generate_private_key(ec.SECP256R1())
+    return ec.generate_private_key(ec.SECP384R1())
 
 
 def public_block(key: PrivateKey) -> bytes:
@@ -231,15 +241,10 @@ def signature(key: PrivateKey, data: bytes, *, der: bool = False) -> bytes:
     return key.sign(data, pss, hashes.SHA256())
 
 
-ASYMMETRIC = pytest.mark.parametrize(
-    "key", [RSA_1024, RSA_2048, P256, P384], ids=["RSA 1024", "RSA 2048", "P-256", "P-384"]
-)
-
-
-@ASYMMETRIC
+@pytest.mark.parametrize("name", ASYMMETRIC)
 @pytest.mark.parametrize("segmented", [True, False])
-def test_tokens_of_public_keys(key: PrivateKey, segmented: bool) -> None:
-    card = gp_card()
+def test_tokens_of_public_keys(name: str, segmented: bool) -> None:
+    card, key = gp_card(), private_key(name)
     host = session(card, level=0x01)
     host.load(cap())
     put_key_of(card, TOKEN, key, segmented=segmented)
@@ -294,12 +299,10 @@ def verifying_domain(key: PrivateKey | bytes, privileges: str) -> SimulatedCard:
     return card
 
 
-@pytest.mark.parametrize(
-    "key",
-    [RSA_1024, RSA_2048, P256, P384, DEFAULT, DEFAULT + DEFAULT],
-    ids=["RSA 1024", "RSA 2048", "P-256", "P-384", "AES-128", "AES-256"],
-)
-def test_a_mandated_signature_is_needed_for_every_load(key: PrivateKey | bytes) -> None:
+@pytest.mark.parametrize("name", [*ASYMMETRIC, "AES-128", "AES-256"])
+def test_a_mandated_signature_is_needed_for_every_load(name: str) -> None:
+    symmetric = {"AES-128": DEFAULT, "AES-256": DEFAULT + DEFAULT}
+    key = symmetric[name] if name in symmetric else private_key(name)
     card = verifying_domain(key, "C1")
     good = cmac(key, HASH) if isinstance(key, bytes) else signature(key, HASH)
     host = session(card, level=0x01)
@@ -314,8 +317,9 @@ def test_a_mandated_signature_is_needed_for_every_load(key: PrivateKey | bytes) 
 
 
 def test_ecdsa_may_come_in_der() -> None:
-    card = verifying_domain(P256, "C1")
-    assert load(session(card), dap_block(SSD, signature(P256, HASH, der=True))) == 0x9000
+    key = private_key("P-256")
+    card = verifying_domain(key, "C1")
+    assert load(session(card), dap_block(SSD, signature(key, HASH, der=True))) == 0x9000
 
 
 def test_a_domain_that_verifies_signatures_asks_for_its_own_packages_alone() -> None:
