@@ -87,7 +87,7 @@ class _Privileges(click.ParamType[Privilege]):
             return value
         if re.fullmatch(r"([0-9A-Fa-f]{2}|[0-9A-Fa-f]{6})", value):
             return Privilege(int(value.ljust(6, "0"), 16))
-        known = {(one.name or "").lower().replace("_", "-"): one for one in Privilege}
+        known = {name.lower().replace("_", "-"): one for name, one in Privilege.__members__.items()}
         found = Privilege.NONE
         for word in value.split(","):
             privilege = known.get(word.strip().lower())
@@ -314,11 +314,30 @@ class _Dap(click.ParamType[tuple[bytes, bytes]]):
         return AID.convert(aid, param, ctx), HEX.convert(signature, param, ctx)
 
 
+class _DapKey(click.ParamType[tuple[bytes, str]]):
+    """``AID:FILE`` or ``AID:ring:LABEL``: a domain, and the key whose signatures it verifies."""
+
+    name = "aid:key"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[bytes, str]:
+        if isinstance(value, tuple):
+            return value
+        aid, _, key = value.partition(":")
+        if not key:
+            self.fail(f"{value!r} is not AID:FILE or AID:ring:LABEL", param, ctx)
+        return AID.convert(aid, param, ctx), key
+
+
 def load_options(function: Function) -> Function:
     """How a load file is brought onto the card."""
     options = (
         click.option(
-            "--replace", is_flag=True, help="Delete a package of this name first, applications too."
+            "--replace",
+            "replaces",
+            is_flag=True,
+            help="Delete a package of this name first, applications too.",
         ),
         click.option("--to", "owner", type=AID, help="Domain that it will belong to (default: this one)."),
         click.option(
@@ -332,6 +351,13 @@ def load_options(function: Function) -> Function:
         ),
         click.option(
             "--dap", type=_Dap(), multiple=True, help="A signature of the load file, made elsewhere."
+        ),
+        click.option(
+            "--dap-key",
+            type=_DapKey(),
+            multiple=True,
+            metavar="AID:FILE|AID:ring:LABEL",
+            help="Sign the load file with this key for the domain AID: RSA or EC in PEM, or AES in hex.",
         ),
     )
     for option in reversed(options):

@@ -48,6 +48,7 @@ from .manager import (
     printable,
 )
 from .model.signatures import Signer, VerifyingKey, signer
+from .progress_bar import ProgressBar
 from .signing_keys import (
     public_key_of,
     read_anchor,
@@ -178,8 +179,18 @@ def _session(settings: Settings, verbs: Sequence[Verb]) -> Iterator[Session]:
             _Consent(settings),
             access,
             dry_run=settings["dry_run"],
+            progress=_progress(settings, stack),
             named_domain=settings["domain_aid"] is not None,
         )
+
+
+def _progress(settings: Settings, stack: ExitStack) -> ProgressBar | None:
+    """A bar for a person at a terminal."""
+    if settings["as_json"] or not sys.stderr.isatty():
+        return None
+    bar = ProgressBar()
+    stack.callback(bar.close)
+    return bar
 
 
 def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Access:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import click
 
 from ...apdu.secret import Secret
 from .cap_files import open_cap
-from .command_options import AID, FILE, HEX, PRIVILEGES, load_options, read_bytes, verb
+from .command_options import AID, FILE, HEX, PRIVILEGES, Settings, load_options, read_bytes, verb
 from .loading import Load
 from .manager import Change, Look, Verb
 from .manager.content import Delete, Install
@@ -57,12 +58,13 @@ def list_command() -> Verb:
 @verb("load")
 @click.argument("file", type=FILE)
 @load_options
-def load_command(file: Path, replace: bool, **how: Any) -> Verb:
+@click.pass_obj
+def load_command(settings: Settings, /, file: Path, replaces: bool, **how: Any) -> Verb:
     """Load the package in FILE (CAP or load file); nothing is installed from it.
 
     A package of the same name and version stays as it is. What an interrupted load left is cleaned up first.
     """
-    return Change("load", partial(load_package, what=_load(file, how), replaces=replace))
+    return Change("load", partial(load_package, what=_load(settings, file, how), replaces=replaces))
 
 
 @verb("install")
@@ -72,15 +74,20 @@ def load_command(file: Path, replace: bool, **how: Any) -> Verb:
 @click.option("--privileges", type=PRIVILEGES, default=Privilege.NONE, help="Names, or bytes in hex.")
 @click.option("--parameters", type=HEX, default=b"", help="Install parameters, the content of C9.")
 @click.option("--not-selectable", is_flag=True, help="Only install; it cannot be selected yet.")
+@click.option("--combined", is_flag=True, help="Load and install one applet in one: all of it or nothing.")
 @load_options
+@click.pass_obj
 def install_command(
+    settings: Settings,
+    /,
     what: str,
     module: bytes | None,
     instance: bytes | None,
     privileges: Privilege,
     parameters: bytes,
     not_selectable: bool,
-    replace: bool,
+    combined: bool,
+    replaces: bool,
     **how: Any,
 ) -> Verb:
     """Load FILE and make its applications, or make one from PACKAGE (an AID), which is on the card.
@@ -88,27 +95,38 @@ def install_command(
     \b
     tegata gp install applet.cap
     tegata gp install A0000000010101 --module A000000001010101 --instance A000000001010102
+
+    --combined asks the card to load, install and make selectable in one operation, with one token and one
+    receipt. Not every card can, and none says so: 6A80 or 6A86 is the answer of one that cannot.
     """
+    if combined and not_selectable:
+        raise click.UsageError("--combined makes the application selectable.")
     given = (module, instance, privileges, parameters, not not_selectable)
     if re.fullmatch(r"[0-9A-Fa-f]{10,32}", what) and not Path(what).exists():
         if module is None:
             raise click.UsageError("--module says which applet of the package is meant.")
+        if combined:
+            raise click.UsageError("--combined loads a FILE.")
         step = Install(bytes.fromhex(what), module, instance or module, *given[2:])
         return Change("install", lambda session: [step])
-    plan = partial(install_all, what=_load(Path(what), how), replaces=replace)
+    loaded = _load(settings, Path(what), how)
+    plan = partial(install_all, what=loaded, replaces=replaces, combined=combined)
     names = ("module", "instance", "privileges", "parameters", "selectable")
     return Change("install", partial(plan, **dict(zip(names, given, strict=True))))
 
 
-def _load(file: Path, how: Mapping[str, Any]) -> Load:
-    """Read before the card is touched; a malformed file never reaches it."""
+def _load(settings: Settings, file: Path, how: Mapping[str, Any]) -> Load:
+    """Read and signed before the card is touched; a malformed file never reaches it."""
     cap = open_cap(file)
-    return Load.of(
+    load = Load.of(
         cap.load_file(descriptor=how["descriptor"]),
         hash_name=how["hash_name"],
         dap=[DapBlock(domain, signature) for domain, signature in how["dap"]],
         domain=how["owner"] or b"",
     )
+    digest = load.digest(needed=True)
+    made = [DapBlock(domain, settings.signer(key)(digest)) for domain, key in how["dap_key"]]
+    return replace(load, dap=(*load.dap, *made))
 
 
 @verb("delete")

@@ -96,9 +96,10 @@ def app_command(aid: bytes, unlock: bool) -> Verb:
 @verb("domain")
 @click.argument("aid", type=AID)
 @click.option("--unlock", is_flag=True, help="Make it usable again.")
-def domain_command(aid: bytes, unlock: bool) -> Verb:
+@click.option("--with-applications", is_flag=True, help="All that belongs to it too, in one command.")
+def domain_command(aid: bytes, unlock: bool, with_applications: bool) -> Verb:
     """Lock the security domain AID until --unlock."""
-    return Change("lock domain", lambda session: [SetLock(aid, not unlock)])
+    return Change("lock domain", lambda session: [SetLock(aid, not unlock, with_applications)])
 
 
 for _command in (create_command, extradite_command, update_command, personalize_command):

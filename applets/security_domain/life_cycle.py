@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...apdu.command import Command
 from .model import Ins, StatusScope
+from .registry import lines_inside
 from .results import RegisteredKind
 
 if TYPE_CHECKING:
@@ -55,6 +56,5 @@ def _set_status(domain: SecurityDomain, scope: int, state: int, aid: bytes) -> N
 def _changed(domain: SecurityDomain, aid: bytes, *, with_applications: bool) -> None:
     domain.contents.changed(aid)
     if with_applications:
-        for line in domain.contents.known():
-            if line.domain == aid:
-                domain.contents.changed(line.aid)
+        for line in lines_inside(domain.contents.known(), aid):
+            domain.contents.changed(line.aid)

@@ -16,7 +16,7 @@ from ...apdu.tlv import Tlv
 from .model import Ins, StatusScope, Tag
 from .results import Registered, RegisteredKind, parse_legacy_registry, parse_registry
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "lines_inside"]
 
 MORE_DATA, NOT_FOUND = 0x6310, 0x6A88
 UNKNOWN_FORM = (0x6A86, 0x6A80, 0x6D00, 0x6B00)
@@ -171,3 +171,15 @@ class Registry:
 def _is_legacy(data: bytes) -> bool:
     """Whether the card answers in the old form whatever it was asked: the length of an AID comes first."""
     return bool(data) and data[0] in AID_LENGTHS
+
+
+def lines_inside(lines: Iterable[Registered], domain: bytes) -> list[Registered]:
+    """What belongs to ``domain``, and to domains in it, as far as the card tells who owns what."""
+    lines = list(lines)
+    owners, found = {domain}, dict[bytes, Registered]()
+    while True:
+        more = [line for line in lines if line.domain in owners and line.aid not in owners | found.keys()]
+        if not more:
+            return list(found.values())
+        found.update((line.aid, line) for line in more)
+        owners |= found.keys()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ....apdu.errors import Words
+from ..registry import lines_inside
+from ..results import Registered, RegisteredKind
 from .content import find, hexa
 from .custody import Intent
 from .session import Consequence, Session, printable
@@ -40,27 +42,43 @@ class SetLock(Step):
 
     aid: bytes
     locked: bool
+    with_applications: bool = False
 
     name: ClassVar[str] = "set-lock"
 
     def describe(self) -> Words:
+        if self.with_applications:
+            name = hexa(self.aid)
+            if self.locked:
+                return Words(f"lock {name} and all that is in it", f"{name} と、その中のすべてをロックする")
+            return Words(
+                f"unlock {name} and all that is in it", f"{name} と、その中のすべてのロックを解除する"
+            )
         if self.locked:
             return Words(f"lock {hexa(self.aid)}", f"{hexa(self.aid)} をロックする")
         return Words(f"unlock {hexa(self.aid)}", f"{hexa(self.aid)} のロックを解除する")
 
     def details(self) -> Mapping[str, Any]:
-        return {"aid": hexa(self.aid), "locked": self.locked}
+        return {"aid": hexa(self.aid), "locked": self.locked, "with_applications": self.with_applications}
 
     def done(self, session: Session) -> bool:
-        return find(session, self.aid).locked == self.locked
+        return all(line.locked == self.locked for line in self._lines(session))
 
     def do(self, session: Session) -> None:
-        session.domain.set_locked(self.aid, locked=self.locked)
+        session.domain.set_locked(self.aid, locked=self.locked, with_applications=self.with_applications)
 
     def foresee(self, session: Session) -> None:
-        line = find(session, self.aid)
-        state = line.life_cycle | LOCKED if self.locked else line.life_cycle & ~LOCKED
-        session.expect(line, life_cycle=state)
+        for line in self._lines(session):
+            state = line.life_cycle | LOCKED if self.locked else line.life_cycle & ~LOCKED
+            session.expect(line, life_cycle=state)
+
+    def _lines(self, session: Session) -> list[Registered]:
+        """What it is about: the one line, or a domain with the applications and domains in it."""
+        named = find(session, self.aid)
+        if not self.with_applications:
+            return [named]
+        inside = lines_inside(session.registry().values(), self.aid)
+        return [named, *(line for line in inside if line.kind is not RegisteredKind.PACKAGE)]
 
 
 @dataclass(frozen=True)

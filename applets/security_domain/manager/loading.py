@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ....apdu.errors import CardError, InputError, Words
-from ..loading import Load, LoadState, cleanup, load_state
+from ..loading import Load, LoadState, cleanup, load_install, load_state
 from ..model import Privilege
 from ..results import Registered, RegisteredKind
 from .content import Delete, Install, hexa, receipt_json
 from .session import Session
 from .steps import Step
 
-__all__ = ["LoadPackage", "install_all", "load_package"]
+__all__ = ["LoadAndInstall", "LoadPackage", "install_all", "load_package"]
 
 LOADED = 0x01
 
@@ -63,7 +63,7 @@ class LoadPackage(Step):
 
     def do(self, session: Session) -> Mapping[str, Any] | None:
         cleanup(session.domain, self.what)
-        return receipt_json(session.domain.load(self.what))
+        return receipt_json(session.domain.load(self.what, progress=session.progress))
 
     def foresee(self, session: Session) -> None:
         what = self.what
@@ -75,6 +75,52 @@ class LoadPackage(Step):
             modules=what.modules,
             version=what.version,
         )
+
+
+@dataclass(frozen=True)
+class LoadAndInstall(Step):
+    """Load, install and make selectable in one (P1 0E): the card takes all of it or nothing.
+
+    Where the package is there already, only what is missing is done.
+    """
+
+    package: LoadPackage
+    application: Install
+
+    name: ClassVar[str] = "load-and-install"
+
+    def describe(self) -> Words:
+        first, last = self.package.describe(), self.application.describe()
+        return Words(f"{first} and {last}, in one", f"{first.ja}・{last.ja} (一括)")
+
+    def details(self) -> Mapping[str, Any]:
+        return {**self.package.details(), **self.application.details()}
+
+    def done(self, session: Session) -> bool:
+        """Errors as those of both parts."""
+        loaded = self.package.done(session)
+        if loaded or session.find(self.application.instance) is not None:
+            return self.application.done(session) and loaded
+        return False
+
+    def do(self, session: Session) -> Mapping[str, Any] | None:
+        if self.package.done(session):
+            return self.application.do(session)
+        cleanup(session.domain, self.package.what)
+        receipt = load_install(
+            session.domain,
+            self.package.what,
+            self.application.module,
+            self.application.instance,
+            privileges=self.application.privileges,
+            parameters=self.application.parameters,
+            progress=session.progress,
+        )
+        return receipt_json(receipt)
+
+    def foresee(self, session: Session) -> None:
+        self.package.foresee(session)
+        self.application.foresee(session)
 
 
 def version_text(what: Load) -> str:
@@ -97,16 +143,23 @@ def install_all(
     parameters: bytes,
     selectable: bool,
     replaces: bool,
+    combined: bool = False,
 ) -> Sequence[Step]:
     """Load the package and install ``module``, or each of its applets under the name that the file gives it.
 
+    ``combined``: load, install and make selectable in one, of one applet.
     Raises InputError ``gp.which_applet`` for a name or parameters that would go to several applets.
     """
     modules = what.modules if module is None else (module,)
-    if len(modules) != 1 and (instance or parameters or privileges):
+    if len(modules) != 1 and (instance or parameters or privileges or combined):
         names = ", ".join(map(hexa, modules)) or "-"
         raise InputError("gp.which_applet", package=hexa(what.aid), names=names)
     installs = [
         Install(what.aid, one, instance or one, privileges, parameters, selectable) for one in modules
     ]
-    return [*load_package(session, what=what, replaces=replaces), *installs]
+    *before, load = load_package(session, what=what, replaces=replaces)
+    if combined:
+        if module is not None and module not in what.modules:
+            raise CardError("gp.not_there", aid=hexa(module))
+        return [*before, LoadAndInstall(LoadPackage(what), installs[0])]
+    return [*before, load, *installs]

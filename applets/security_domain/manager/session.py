@@ -40,6 +40,9 @@ class Consequence:
     by_name: bool = False
 
 
+Progress = Callable[[int, int], None]
+"""Is told how many blocks are done, and of how many."""
+
 Consent = Callable[["Session", Consequence], None]
 """Asks a person; returns when he agrees, raises otherwise."""
 
@@ -58,8 +61,8 @@ class Session:
     """A card on a reader. ``is_my_number_card`` is asked before anything else is sent.
 
     ``access`` None allows what anybody may read; ``named_domain``: the domain is not the issuer's, which was
-    not asked for by name. Methods raise CardRemoved when the card goes, StatusError and
-    MalformedResponse as the host does.
+    not asked for by name; ``progress`` is told of every block of a load.
+    Methods raise CardRemoved when the card goes, StatusError and MalformedResponse as the host does.
     """
 
     card: Card
@@ -70,6 +73,7 @@ class Session:
     access: Access | None = None
     dry_run: bool = False
     named_domain: bool = False
+    progress: Progress | None = None
     selection: Selection | None = None
     level: int = 0
     _identity: bytes | None = None

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from rich.console import Console
 
+from tegata.apdu import Secret
+from tegata.applets.security_domain.model.cap import read_cap
+from tegata.applets.security_domain.progress_bar import ProgressBar
 from tegata.cli import main
+from tegata.provisioning.keyring import FileKeyRing
 from tegata.simulators import presets
 
-from .conftest import Gp, content
+from ...mynumber_commands.conftest import at_terminal
+from .conftest import KEY, Gp, content
 
 GONE = 12
 PACKAGE, APPLET = "F0000000010001", "F000000001000101"
@@ -127,3 +141,139 @@ def test_data_objects_of_the_domain(gp: Gp) -> None:
     found = gp.verb("store-data", "--file", path)
     assert found["steps"][0]["bytes"] == 5
     assert gp.verb("info")["iin"] == "445566"
+
+
+# signatures of load files
+
+DOMAIN = "F0746567617461AA"
+
+
+def dap_key(gp: Gp, kind: str) -> tuple[Path, list[str]]:
+    """A file with the key that signs, and the words that put the other half into the domain."""
+    path, public = gp.folder / "dap.key", gp.folder / "dap.pub"
+    if kind == "aes":
+        path.write_text(KEY)
+        put = ["put-single", "--for", "dap", "--algorithm", "aes", "--new-keys", gp.key_file("dap.toml")]
+    else:
+        of_rsa = kind == "rsa"
+        key = rsa.generate_private_key(65537, 2048) if of_rsa else ec.generate_private_key(ec.SECP256R1())
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        half = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        public.write_bytes(half)
+        put = ["put-public", public]
+    path.chmod(0o600)
+    return path, ["keys", *map(str, put), "--new-version", "73"]
+
+
+def mandated(gp: Gp, put: list[str]) -> None:
+    """A domain that must verify every load file, with its key."""
+    own = gp.key_file("own.toml")
+    gp("domain", "create", DOMAIN, "--privileges", "mandated-dap")
+    gp("domain", "personalize", DOMAIN, "--new-keys", own, "--new-version", "20")
+    gp("--domain", DOMAIN, "--keys", own, *put)
+
+
+@pytest.mark.parametrize("kind", ["aes", "rsa", "ec"])
+def test_a_load_file_signed_on_the_way(gp: Gp, kind: str) -> None:
+    """The domain takes the signature that --dap-key makes and no other."""
+    key, put = dap_key(gp, kind)
+    mandated(gp, put)
+    file = cap(gp.folder)
+    gp("load", file, code=11)  # nobody signed it
+    before = content(gp.card)
+    gp("load", file, "--dap-key", f"{DOMAIN}:{gp.folder / 'absent'}", code=41)
+    gp("load", file, "--dap-key", DOMAIN, code=2)
+    assert content(gp.card) == before
+    other = gp.folder / "other.key"
+    other.write_text("00" * 16)
+    other.chmod(0o600)
+    gp("load", file, "--dap-key", f"{DOMAIN}:{other}", code=11)
+    gp("load", file, "--hash", "sha384", "--dap-key", f"{DOMAIN}:{key}")
+    assert PACKAGE in aids(gp)
+
+
+def test_a_load_file_signed_by_a_key_of_the_ring(gp: Gp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a label that the ring lacks nothing reaches the card."""
+    key, put = dap_key(gp, "ec")
+    typed = gp.folder / "passphrase"
+    typed.write_text("correct horse battery\n")
+    typed.chmod(0o600)
+    monkeypatch.setenv("TEGATA_KEYRING_PASSPHRASE_FILE", str(typed))
+    path = gp.folder / "ring.json"
+    ring = FileKeyRing.create(path, Secret(b"correct horse battery"))
+    ring.import_signer("loader", key.read_bytes())
+    ring.close()
+    mandated(gp, put)
+    before, file = content(gp.card), cap(gp.folder)
+    url = f"file:{path}"
+    gp("--keyring", url, "load", file, "--dap-key", f"{DOMAIN}:ring:nobody", code=110)
+    assert content(gp.card) == before
+    gp("--keyring", url, "load", file, "--dap-key", f"{DOMAIN}:ring:loader")
+    assert PACKAGE in aids(gp)
+
+
+# all in one
+
+
+def test_load_and_install_in_one(gp: Gp) -> None:
+    file = cap(gp.folder)
+    trace = gp.folder / "trace"
+    planned = gp.json("--dry-run", "install", file, "--combined", "then", "list")["verbs"]
+    assert planned[0]["steps"][0]["state"] == "planned"
+    assert {line["aid"] for line in planned[1]["registry"]} >= {PACKAGE, APPLET}
+    found = gp.verb("--trace", trace, "--level", "mac", "install", file, "--combined", "--parameters", "0102")
+    assert [step["step"] for step in found["steps"]] == ["load-and-install"]
+    installs = [line[:8] for line in trace.read_text().splitlines() if line.startswith("84E6")]
+    assert installs == ["84E60E01", "84E60E03"]
+    assert aids(gp) >= {PACKAGE, APPLET}
+    assert not gp.verb("install", file, "--combined")["changed"]
+    gp("delete", APPLET)
+    assert gp.verb("install", file, "--combined")["changed"]  # the package is there: only the rest is done
+    assert aids(gp) >= {PACKAGE, APPLET}
+    gp("--yes", "install", file, "--combined", "--replace")
+    assert aids(gp) >= {PACKAGE, APPLET}
+
+
+def test_what_cannot_be_done_in_one(gp: Gp) -> None:
+    before = content(gp.card)
+    file = cap(gp.folder)
+    gp("install", file, "--combined", "--not-selectable", code=2)
+    gp("install", PACKAGE, "--module", APPLET, "--combined", code=2)
+    two = cap(gp.folder, "--applet", APPLET, "--applet", APPLET + "02", name="two.cap")
+    gp("install", two, "--combined", code=98)
+    gp("install", file, "--combined", "--module", APPLET + "77", code=95)
+    after = content(gp.card)
+    assert {name for name in before if before[name] != after[name]} <= {n for n in before if "sequence" in n}
+
+
+# how far it has come
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_load_has_come(gp: Gp) -> None:
+    file = cap(gp.folder, "--applet", APPLET, "--size", "9000")
+    words = ["gp", "--reader", f"sim:{gp.card}", "--level", "mac"]
+    code, shown = at_terminal([*words, "load", str(file)], [])
+    assert code == 0
+    blocks = -(-(len(read_cap(file).load_file()) + 4) // 247)
+    assert f"/{blocks}" in shown
+    gp("delete", PACKAGE)
+    code, shown = at_terminal([*words, "--json", "load", str(file)], [])
+    assert code == 0
+    assert f"/{blocks}" not in shown
+    assert "\x1b" not in shown
+    gp("delete", PACKAGE)
+    assert gp("load", file)[1] == ""  # no terminal, no bar
+
+
+def test_the_bar_counts_and_goes() -> None:
+    screen = io.StringIO()
+    bar = ProgressBar(Console(file=screen, force_terminal=True, width=60))
+    bar(1, 1)
+    assert screen.getvalue() == ""
+    for done in (1, 2, 3):
+        bar(done, 3)
+    assert "3/3" in screen.getvalue()
+    bar(1, 3)
+    bar.close()
+    bar.close()
+    assert screen.getvalue().endswith("\x1b[2K")

@@ -124,6 +124,32 @@ def test_lock_and_unlock(gp: Gp) -> None:
     assert "locked" in gp("list")[0]
 
 
+def test_lock_a_domain_with_all_that_is_in_it(gp: Gp) -> None:
+    inner = SSD + "01"
+    gp("install", PACKAGE, "--module", MODULE, "--instance", INSTANCE)
+    gp("domain", "create", SSD, "then", "domain", "create", inner)
+    gp("domain", "extradite", INSTANCE, "--to", inner, "then", "domain", "extradite", inner, "--to", SSD)
+    whole = ["lock", "domain", SSD, "--with-applications"]
+    trace = gp.folder / "trace"
+    found = gp.verb("--level", "mac", "--trace", trace, *whole)
+    assert found["steps"][0]["with_applications"]
+    assert f"84F06080{len(SSD) // 2 + 8:02X}{SSD}" in trace.read_text()  # P1 60, in one command
+
+    def states() -> set[str]:
+        lines = gp.verb("list")["registry"]
+        return {line["state"] for line in lines if line["aid"] in (SSD, inner, INSTANCE)}
+
+    assert states() == {"locked"}
+    assert not gp.verb(*whole)["changed"]
+    gp("lock", "app", INSTANCE, "--unlock")
+    assert gp.verb(*whole)["changed"]
+    planned = gp.json("--dry-run", *whole, "--unlock", "then", *whole, "--unlock")["verbs"]
+    assert [verb["steps"][0]["state"] for verb in planned] == ["planned", "found"]
+    out, _ = gp(*whole, "--unlock")
+    assert f"unlock {SSD} and all that is in it: done" in out
+    assert states() == {"selectable"}
+
+
 def test_the_life_of_a_card(gp: Gp) -> None:
     gp("lock", "card", "--initialize")
     gp("lock", "card", "--secure", code=96)
