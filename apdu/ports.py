@@ -195,6 +195,11 @@ class ChannelDek:
     session: Secret | None = field(default=None, repr=False)
     cbc: bool = False
 
+    @property
+    def block(self) -> int:
+        """Bytes of its cipher's block: 8 in SCP02, 16 otherwise."""
+        return 8 if self.sequence else 16
+
 
 class KeyRing(Protocol):
     """Who knows keys. There is no way to get a static key out of it.
@@ -269,6 +274,12 @@ class KeyRing(Protocol):
 
     def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
         """As :meth:`encrypt_dgi`, for a value that a person typed (a PIN)."""
+        ...
+
+    def encrypt_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        """A value of whole cipher blocks, as it is, under the channel's DEK: data of an application that says
+        itself how it is padded (GPC 2.3.1 §11.11.3.2). Raises InputError ``keyring.reference`` for another
+        length."""
         ...
 
     def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:

@@ -28,6 +28,7 @@ from ..mynumber_common.host import is_my_number_card
 from .cap_commands import cap
 from .command_options import Settings, session_options
 from .content_commands import add_to
+from .data_commands import store_data
 from .delegation import Authority, ready_token
 from .domain_commands import domain, lock
 from .host import SecurityDomain
@@ -135,7 +136,7 @@ def gp() -> None:
 
 
 add_to(gp)
-for _group in (keys, domain, lock, token, receipt, cap):
+for _group in (store_data, keys, domain, lock, token, receipt, cap):
     gp.add_command(_group)
 
 
@@ -371,6 +372,8 @@ class _Printer:
             mark = MARKS.get(outcome.state) or (TO_DO if outcome.reversible else FINAL)
             what = outcome.what.in_language(language())
             click.echo(f"{what}: {mark.in_language(language())}")
+            for line in outcome.lines:
+                click.echo(line.in_language(language()))
 
     def finish(self, session: Session) -> None:
         if not self._as_json:

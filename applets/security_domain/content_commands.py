@@ -1,5 +1,4 @@
-"""``tegata gp info``, ``list``, ``load``, ``install``, ``delete``, ``store-data``: what is on the card, and
-what goes on and off it."""
+"""``tegata gp info``, ``list``, ``load``, ``install``, ``delete``: what is, comes and goes."""
 
 from __future__ import annotations
 
@@ -12,22 +11,17 @@ from typing import Any
 
 import click
 
-from ...apdu.secret import Secret
 from .cap_files import open_cap
-from .command_options import AID, FILE, HEX, PRIVILEGES, Settings, load_options, read_bytes, verb
+from .command_options import AID, FILE, HEX, PRIVILEGES, Settings, load_options, verb
 from .loading import Load
 from .manager import Change, Look, Verb
 from .manager.content import Delete, Install
-from .manager.data import StoreData
 from .manager.loading import install_all, load_package
 from .manager.reading import info, list_registry
 from .model import Privilege
 from .model.tokens import DapBlock
-from .personalization import Encryption, Structure
 
 __all__ = ["add_to"]
-
-FORMS = {"tlv": Structure.BER_TLV, "dgi": Structure.DGI, "raw": Structure.NONE}
 
 
 def add_to(group: click.Group) -> None:
@@ -38,7 +32,6 @@ def add_to(group: click.Group) -> None:
         load_command,
         install_command,
         delete_command,
-        store_data_command,
     ):
         group.add_command(command)
 
@@ -135,32 +128,3 @@ def _load(settings: Settings, file: Path, how: Mapping[str, Any]) -> Load:
 def delete_command(aids: tuple[bytes, ...], with_dependents: bool) -> Verb:
     """Delete applications, packages or domains. What is not on the card counts as deleted."""
     return Change("delete", lambda session: [Delete(aid, with_dependents) for aid in aids])
-
-
-@verb("store-data")
-@click.argument("data", type=HEX, required=False, metavar="[HEX]")
-@click.option("--file", type=FILE, help="Take the bytes from this file instead (hex or binary).")
-@click.option("--to", "target", type=AID, help="Application that they are for (default: the domain itself).")
-@click.option(
-    "--form",
-    type=click.Choice(["tlv", "dgi", "raw"]),
-    default="tlv",
-    show_default=True,
-    help="Data objects, data groupings, or neither.",
-)
-@click.option("--encrypted", is_flag=True, help="Says that values are encrypted under the DEK already.")
-def store_data_command(
-    data: bytes | None, file: Path | None, target: bytes | None, form: str, encrypted: bool
-) -> Verb:
-    """Write data objects of the domain, such as 42 (IIN) and 45 (CIN), or personalise an application.
-
-    \b
-    tegata gp store-data 4203112233 then info
-    tegata gp store-data --to AID --form dgi --file personal.hex
-    """
-    if (data is None) == (file is None):
-        raise click.UsageError("Give the bytes in hex, or a --file.")
-    content = Secret(data if data is not None else read_bytes(file))
-    encryption = Encryption.APPLICATION_DEPENDENT if encrypted else Encryption.NONE
-    step = StoreData(content, FORMS[form], encryption, target or b"")
-    return Change("store-data", lambda session: [step])

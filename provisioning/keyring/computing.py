@@ -145,6 +145,15 @@ class ComputingRing(ABC):
         with _pin_block(value) as block, self._dek(channel) as under:
             return under.encrypt(filled(under, block.reveal()), cbc=_in_cbc(channel))
 
+    def encrypt_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        """A value of whole cipher blocks under the channel's DEK; nothing is added to it."""
+        channel = _channel(dek)
+        with self._dek(channel) as under:
+            if not value or len(value) % BLOCK[under.algorithm]:
+                what = f"a value of {len(value)} bytes under blocks of {BLOCK[under.algorithm]}"
+                raise InputError("keyring.reference", what=what)
+            return under.encrypt(value.reveal(), cbc=_in_cbc(channel))
+
     def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
         """The decrypted witness and the encrypted host challenge, 16 bytes each."""
         if len(witness) != _AES_BLOCK or len(host_challenge) != _AES_BLOCK:

@@ -86,6 +86,11 @@ class JoinedKeyRing:
         ring = self._ring if static is None else self._of(static)
         return ring.encrypt_dgi_value(dek, value)
 
+    def encrypt_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        static = dek if isinstance(dek, KeyRef) else dek.static
+        ring = self._ring if static is None else self._of(static)
+        return ring.encrypt_value(dek, value)
+
     def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
         return self._of(ref).management_response(ref, witness, host_challenge)
 

@@ -171,6 +171,8 @@ def test_everything_else_of_the_port(hsm: Pkcs11KeyRing, file: FileKeyRing) -> N
     for value in (pin, puk, both("piv-9b")):
         assert hsm.encrypt_dgi(dek, value) == file.encrypt_dgi(dek, value)
     assert hsm.encrypt_dgi_value(dek, Secret(b"123456")) == file.encrypt_dgi_value(dek, Secret(b"123456"))
+    value = Secret(bytes(range(48)))
+    assert hsm.encrypt_value(dek, value) == file.encrypt_value(dek, value)
     management = both("piv-9b", length=32)
     challenge = (bytes(range(16)), bytes(range(16, 32)))
     assert hsm.management_response(management, *challenge) == file.management_response(management, *challenge)

@@ -130,6 +130,19 @@ def test_a_typed_pin_is_padded_and_encrypted(ring: FileKeyRing) -> None:
     assert "123456789" not in str(caught.value)
 
 
+@pytest.mark.parametrize("length", [16, 48])
+def test_a_value_of_whole_blocks_is_encrypted_as_it_is(ring: FileKeyRing, length: int) -> None:
+    value = bytes(range(length))
+    sealed = ring.encrypt_value(fixed("dek", ring), Secret(value))
+    plain = openssl("enc", "-d", "-aes-128-cbc", "-nopad", "-K", GP.hex(), "-iv", "0" * 32, data=sealed)
+    assert plain == value
+    for wrong in (b"", value + b"\x00"):
+        with pytest.raises(InputError):
+            ring.encrypt_value(fixed("dek", ring), Secret(wrong))
+    with pytest.raises(InputError):
+        ring.encrypt_value(fixed("enc", ring), Secret(value))
+
+
 def test_a_pin_of_the_ring_can_be_printed_and_is_what_the_card_gets(ring: FileKeyRing) -> None:
     pin = derived("piv-pin", ring, length=6)
     assert pin.kcv == ""

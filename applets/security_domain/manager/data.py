@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ....apdu.errors import Words
 from ....apdu.secret import Secret
 from ..personalization import Encryption, Structure, store_raw
+from ..sealing import Sealing
 from .content import find, hexa
 from .custody import Intent
 from .session import Session
@@ -19,12 +20,19 @@ __all__ = ["StoreData"]
 
 @dataclass(frozen=True)
 class StoreData(Step):
-    """Blocks of STORE DATA; what was written cannot be read back here, so it is written each time."""
+    """Blocks of STORE DATA; what was written cannot be read back here, so it is written each time.
+
+    ``encryption`` is what P1 says of values that are encrypted already; ``sealing`` encrypts them here.
+    ``answers``: the application may answer with data (case 4). ``secret`` keeps plain data out of traces.
+    """
 
     data: Secret = field(repr=False)
     structure: Structure
-    encryption: Encryption
+    encryption: Encryption = Encryption.NONE
     target: bytes = b""
+    sealing: Sealing | None = None
+    answers: bool = False
+    secret: bool = False
 
     name: ClassVar[str] = "store-data"
     reversible: ClassVar[bool] = False
@@ -39,7 +47,7 @@ class StoreData(Step):
         return Words(f"store {size} bytes in the domain", f"ドメインに {size} バイトを書き込む")
 
     def details(self) -> Mapping[str, Any]:
-        return {"target": hexa(self.target), "bytes": len(self.data)}
+        return {"target": hexa(self.target), "bytes": len(self.data), "encrypted": self.sealing is not None}
 
     def done(self, session: Session) -> bool:
         if self.target:
@@ -51,17 +59,27 @@ class StoreData(Step):
         return True
 
     def do(self, session: Session) -> Mapping[str, Any] | None:
+        data, encryption = self.data.reveal(), self.encryption
+        if self.sealing is not None:
+            data = self.sealing.seal(self.data, self.structure, session.ring, session.domain.dek)
+            encryption = self.sealing.encryption
         if self.target:
             session.domain.install_for_personalization(self.target)
-        secret = self.encryption is not Encryption.NONE
         response = store_raw(
             session.domain,
-            self.data.reveal(),
+            data,
             structure=self.structure,
-            encryption=self.encryption,
-            secret=secret,
+            encryption=encryption,
+            answer=self.answers,
+            secret=self.secret or encryption is not Encryption.NONE,
+            progress=session.progress,
         )
         return {"answer": hexa(response.data)}
+
+    def say(self, answered: Mapping[str, Any]) -> Sequence[Words]:
+        if not answered["answer"]:
+            return ()
+        return [Words(f"The card answers: {answered['answer']}", f"カードの応答: {answered['answer']}")]
 
     def intent(self, session: Session) -> Intent:
         return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current)

@@ -63,6 +63,10 @@ class Step(ABC):
     def foresee(self, session: Session) -> None:  # noqa: B027 - some steps leave nothing to be seen
         """In a dry run: lay into the session what the card would show, for the steps that follow."""
 
+    def say(self, answered: Mapping[str, Any]) -> Sequence[Words]:
+        """Lines about what the card answered, for a person."""
+        return ()
+
     def details(self) -> Mapping[str, Any]:
         """What a program wants to know of it, plain values."""
         return {}
@@ -77,6 +81,7 @@ class Outcome:
     state: State
     reversible: bool
     details: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[Words] = ()
 
 
 @dataclass
@@ -113,7 +118,8 @@ def carry_out(session: Session, steps: Iterable[Step], report: Report) -> Report
             answered = _do(session, step)
             state = State.DONE
         details = {**step.details(), **(answered or {})}
-        report.outcomes.append(Outcome(step.name, step.describe(), state, step.reversible, details))
+        lines = step.say(answered) if answered else ()
+        report.outcomes.append(Outcome(step.name, step.describe(), state, step.reversible, details, lines))
     return report
 
 

@@ -135,6 +135,9 @@ class Pkcs11KeyRing:
     def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
         return bytes(self._call("encrypt_dgi_value", dek, value))
 
+    def encrypt_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
+        return bytes(self._call("encrypt_value", dek, value))
+
     def management_response(self, ref: KeyRef, witness: bytes, host_challenge: bytes) -> tuple[bytes, bytes]:
         answer, expected = self._call("management_response", ref, witness, host_challenge)
         return answer, expected

@@ -35,6 +35,7 @@ OPERATIONS = frozenset(
             "card_challenge",
             "encrypt_dgi",
             "encrypt_dgi_value",
+            "encrypt_value",
             "management_response",
             "badge_cryptogram",
             "reveal_pin",

@@ -26,6 +26,8 @@ from tegata.applets.security_domain import (
     personalization,
     ready_token,
 )
+from tegata.applets.security_domain.manager import OFF_THE_RECORD, Session
+from tegata.applets.security_domain.manager.data import StoreData
 from tegata.applets.security_domain.model import SystemParameter, requests
 from tegata.applets.security_domain.model.signatures import SymmetricKey, signer
 
@@ -263,6 +265,21 @@ def test_store_data_in_every_mode() -> None:
         with pytest.raises(CardError) as caught:
             personalization.store_chunks(domain, [bytes(4)])
         assert caught.value.code == "gp.block_too_long"
+
+
+def test_what_an_application_answers_to_its_data_is_told() -> None:
+    """Case 4: P1 says that an answer is allowed, and Le asks for it."""
+    with dialogue(
+        "80E62000 0D 00 00 07A0000000010101 00 00 00 00", "9000",
+        "80E28100 03 010203 00", "AABB 9000",
+    ) as domain:  # fmt: skip
+        session = Session(domain.card, domain, OFF_THE_RECORD, lambda _: False, lambda *_: None)
+        data = Secret(b"\x01\x02\x03")
+        step = StoreData(data, Structure.NONE, target=APPLET, answers=True)
+        answered = step.do(session)
+        assert answered == {"answer": "AABB"}
+        assert list(step.say(answered)) == ["The card answers: AABB"]
+        assert step.say({"answer": ""}) == ()
 
 
 def test_life_cycles() -> None:
