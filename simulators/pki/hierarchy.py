@@ -20,10 +20,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -224,10 +226,16 @@ def _put_key(path: Path, key: rsa.RSAPrivateKey) -> None:
 
 
 def _key(path: Path) -> rsa.RSAPrivateKey:
-    key = load_pem_private_key(path.read_bytes(), None)
+    key = _loaded(path.read_bytes())
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"{path.name} is not an RSA key")
     return key
+
+
+@lru_cache(maxsize=64)
+def _loaded(pem: bytes) -> PrivateKeyTypes:
+    """The files are read each time, but to check the primes of a key takes longer than to sign with it."""
+    return load_pem_private_key(pem, None)
 
 
 def _authority(place: Path, family: Family, suffix: str, generation: int = CURRENT) -> Authority:
