@@ -1,4 +1,4 @@
-"""``tegata gp keys``: list, put, rotate and delete the key sets of a domain."""
+"""``tegata gp keys``: list, put, rotate and delete the keys of a domain."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .manager import Change, Look, Verb
 from .manager.keys import DeleteKeys, put, put_public, put_single, rotate
 from .manager.reading import list_keys
 from .model.signatures import SymmetricKey
+from .scp11_commands import SCP11_COMMANDS
 from .signing_keys import read_verifying_key
 
 __all__ = ["keys"]
@@ -118,5 +119,6 @@ for _command in (
     put_public_command,
     put_single_command,
     delete_command,
+    *SCP11_COMMANDS,
 ):
     keys.add_command(_command)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
 
-from tegata.apdu.scp11 import Variant
+from tegata.apdu.scp11 import Certificate, Variant
 from tegata.simulators import presets
 from tegata.simulators.card.device import seeded
 from tegata.simulators.presets.scp11 import add_host_authority, add_scp11, maker_root
@@ -91,3 +99,79 @@ def test_the_host_is_let_in_for_a_reason(gp: Gp, options: dict[str, list[object]
     gp(*words, "list", code=209)
     gp("--scp11", "b", "--scp11-unverified", *options["a"][4:], "list", code=2)
     gp("--scp11", "a", "--scp11-unverified", "list", code=2)
+
+
+# the keys and what stands beside them
+
+
+def pem(path: Path, *certificates: Certificate) -> Path:
+    blocks = (base64.encodebytes(one.raw).decode() for one in certificates)
+    path.write_text("".join(f"-----BEGIN CERTIFICATE-----\n{b}-----END CERTIFICATE-----\n" for b in blocks))
+    return path
+
+
+def state(found: dict[str, Any]) -> list[str]:
+    return [step["state"] for step in found["steps"]]
+
+
+def test_a_key_pair_of_the_card_certified_by_its_owner(gp: Gp, options: dict[str, list[object]]) -> None:
+    """The channel is believed for the owner's own certificate of a key that the card made."""
+    owner = Authority("owner of cards")
+    words = ["keys", "generate", "--kid", "11", "--new-version", "03"]
+    assert state(gp.verb("--dry-run", *words)) == ["planned"]
+    out, _ = gp(*words)
+    key = load_pem_public_key(out[out.index("-----BEGIN") :].encode())
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert state(gp.verb(*words)) == ["found"]
+    of = ["--kid", "11", "--version", "03"]
+    chain = pem(gp.folder / "card.pem", owner.certificate, owner.leaf("card", key, role=10))
+    root = pem(gp.folder / "owner.pem", owner.certificate)
+    for store in (["keys", "certificates", chain, *of], ["keys", "authority", root, *of]):
+        assert state(gp.verb("--dry-run", *store)) == ["planned"]
+        assert state(gp.verb(*store)) == ["done"]
+        assert state(gp.verb(*store)) == ["found"]
+    opened = ["--scp11", "a", "--key-version", "03", "--scp11-anchor", root, *options["a"][4:], "list"]
+    assert gp.json(*opened)["channel"]["key_version"] == "03"
+    gp(*words, "--replace", code=96)  # the certificates would go: a person is asked
+    again = gp.verb("--yes", *words, "--replace")["steps"][0]["public_key"]
+    assert again.startswith("-----BEGIN PUBLIC KEY")
+    assert again not in out
+    gp(*opened, code=22)
+
+
+def test_hosts_of_an_authority_that_was_told_to_the_card(gp: Gp, options: dict[str, list[object]]) -> None:
+    second = Authority("second root")
+    leaf = pem(gp.folder / "leaf.pem", second.leaf("host", HOST.public_key(), role=0))
+    words = [
+        "--scp11",
+        "a",
+        "--scp11-unverified",
+        "--scp11-key",
+        gp.folder / "host.pem",
+        "--scp11-chain",
+        leaf,
+    ]
+    gp(*words, "list", code=209)
+    root = pem(gp.folder / "root.pem", second.certificate)
+    name = ["keys", "authority", root, "--kid", "21", "--version", "05"]
+    assert state(gp.verb(*name)) == ["done", "done"]
+    assert state(gp.verb(*name)) == ["found", "found"]
+    gp(*words, "list")
+    of = ["--kid", "21", "--version", "05"]
+    gp("keys", "allow-list", "--serial", "0102", *of)
+    gp(*words, "list", code=27)
+    found = gp.verb("keys", "allow-list", "--certificate", leaf, "--serial", "0102", *of)
+    assert len(found["steps"][0]["serials"]) == 2
+    gp(*words, "list")
+    gp("keys", "allow-list", *of, code=2)
+    gp("keys", "allow-list", "--clear", "--serial", "01", *of, code=2)
+    gp("keys", "allow-list", "--clear", *of, code=96)
+    gp("--yes", "keys", "allow-list", "--clear", *of)
+
+
+def test_certificates_out_of_order(gp: Gp, options: dict[str, list[object]]) -> None:
+    leaf = ROOT.leaf("card", HOST.public_key(), role=10)
+    chain = pem(gp.folder / "chain.pem", leaf, ROOT.certificate)
+    _, err = gp("keys", "certificates", chain, "--kid", "13", "--version", "01", code=206)
+    assert "signed by the one before" in err
+    gp("keys", "generate", "--kid", "10", "--new-version", "03", code=2)
