@@ -48,6 +48,10 @@ class Write:
 BEGIN, COMMIT = Write(None, mark="begin"), Write(None, mark="commit")
 
 
+Segments = tuple[int, int, bytes]
+"""INS, P2 and the data so far of a command that comes in pieces."""
+
+
 @dataclass(slots=True)
 class Channel:
     """Volatile memory of one logical channel."""
@@ -57,7 +61,8 @@ class Channel:
     target: bytes | None = None
     chain: tuple[bytes, bytes] | None = None
     pending: bytes = b""
-    segments: tuple[int, int, bytes] | None = None
+    pending_sw: int = 0x9000
+    segments: Segments | None = None
     memory: dict[str, Any] = field(default_factory=dict)
     domain_memory: dict[str, Any] = field(default_factory=dict)
 
@@ -285,7 +290,7 @@ class Machine:
 
         Some hosts set bit 8 of P1 as well on pieces of a certificate (PERFORM SECURITY OPERATION, SCP11).
         """
-        more = bool(command.cla & CHAINING) and command.cla & 0x60 == 0
+        more = bool(command.cla & CHAINING)
         last = command.with_(cla=command.cla & ~CHAINING) if more else command
         header = last.header
         if last.cla & 0x80 and last.ins == INS_PERFORM_SECURITY_OPERATION:
@@ -306,16 +311,16 @@ class Machine:
 
     def _secured(self, number: int, channel: Channel, command: Command) -> Response:
         """Unwrap, process, wrap: what a channel covers goes through the domain that owns it."""
-        # Without a channel the selected domain may open one by the C-MAC of a command.
-        owner = self._find(channel.secure[0] if channel.secure else channel.selected)
+        segments, channel.segments = channel.segments, None
+        owner = self._channel_owner(channel)
         messaging = load_model(owner.model).secure_messaging() if owner and owner.kind.is_domain else None
-        if owner is None or messaging is None or command.cla & 0x60:
+        if owner is None or messaging is None:
             return self._process(number, channel, command)
         ctx = DomainContext(self, owner, number)
         if not messaging.covers(ctx, command):
             return self._process(number, channel, command)
         if channel.secure and command.cla & 0x0C:
-            whole = self._unsegmented(channel, command)
+            whole = self._unsegmented(channel, segments, command)
             if whole is None:
                 return Response()
             command = whole
@@ -330,11 +335,27 @@ class Machine:
             return response
         return messaging.wrap(ctx, response)
 
-    def _unsegmented(self, channel: Channel, command: Command) -> Command | None:
+    def _channel_owner(self, channel: Channel) -> RegistryEntry | None:
+        """The domain that has a secure channel here; without one the selected domain, which may open it by
+        the C-MAC of a command.
+
+        A channel ends when its domain has gone or is locked, or has given the selected application away
+        (GPC 2.3.1 §5.3.2.4, §9.4.1): all that may happen over another logical channel.
+        """
+        selected = self._find(channel.selected)
+        if channel.secure is None or selected is None:
+            return selected
+        owner = self._find(channel.secure[0])
+        if owner is not None and not owner.locked and owner.aid in (selected.aid, selected.domain):
+            return owner
+        channel.secure = channel.target = None
+        return selected
+
+    def _unsegmented(self, channel: Channel, begun: Segments | None, command: Command) -> Command | None:
         """Chaining of GlobalPlatform: pieces of one secured command, all but the last with bit 8 of P1. Only
-        the last carries the C-MAC, over the whole with its P1 (GPC 2.3.1 §11.1.5.1; facts §4.4)."""
+        the last carries the C-MAC, over the whole with its P1 (GPC 2.3.1 §11.1.5.1; facts §4.4). Any other
+        command in between ends it."""
         kind = (command.ins, command.p2)
-        begun, channel.segments = channel.segments, None
         data = (begun[2] if begun and begun[:2] == kind else b"") + command.data
         if len(data) > MAX_CHAINED:
             raise CardStatus(0x6700)
@@ -359,7 +380,7 @@ class Machine:
         most = command.le or (65536 if command.extended else 256)
         if len(response.data) <= most or response.sw1 == 0x61:
             return response
-        channel.pending = response.data[most:]
+        channel.pending, channel.pending_sw = response.data[most:], response.sw
         return Response(response.data[:most], 0x6100 | min(len(channel.pending), 256) & 0xFF)
 
     def _get_response(self, channel: Channel, command: Command) -> Response:
@@ -369,7 +390,7 @@ class Machine:
         head, channel.pending = channel.pending[:most], channel.pending[most:]
         if channel.pending:
             return Response(head, 0x6100 | min(len(channel.pending), 256) & 0xFF)
-        return Response(head)
+        return Response(head, channel.pending_sw)
 
     # selection and channels
 

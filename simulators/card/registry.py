@@ -14,6 +14,7 @@ __all__ = ["Kind", "LifeCycle", "Privilege", "RegistryEntry", "ancestors", "entr
 
 PREFIX = "registry/"
 NO_MEMORY = (0, 0)
+LOCKED = 0x80
 BYTES = ("domain", "package", "module", "version", "provider", "implicit")
 
 
@@ -79,7 +80,12 @@ class RegistryEntry:
             return False
         if self.kind is Kind.ISSUER_DOMAIN:
             return True
-        return self.life_cycle & 0x07 == 0x07 and not self.life_cycle & 0x80
+        return self.life_cycle & 0x07 == 0x07 and not self.locked
+
+    @property
+    def locked(self) -> bool:
+        """Whether an application or supplementary domain is in the state LOCKED (GPC 2.3.1 §5.3)."""
+        return self.kind in (Kind.DOMAIN, Kind.APPLICATION) and bool(self.life_cycle & LOCKED)
 
     def with_(self, **changes: Any) -> RegistryEntry:
         return replace(self, **changes)

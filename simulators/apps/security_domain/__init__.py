@@ -100,6 +100,9 @@ class SecurityDomain(Application):
     def process(self, ctx: Context, command: Command) -> Response:
         if not isinstance(ctx, DomainContext):
             raise TypeError("a security domain runs with the rights of one")
+        if ctx.entry.locked:
+            # It stays selected where it was, and rejects everything (GPC 2.3.1 §5.3.2.4, §9.6.2).
+            raise CardStatus(0x6985)
         handler = HANDLERS.get(command.ins)
         if handler is None:
             raise CardStatus(0x6D00)

@@ -33,7 +33,7 @@ def check_signatures(ctx: DomainContext, domain: bytes, digest: bytes, blocks: S
     verifies signatures, and one from each that is mandated to.
 
     Raises CardStatus 6A80 for signatures without a hash to sign, 6985 for one that is missing or comes from a
-    domain that verifies none, 6982 for a wrong one.
+    domain that verifies none or is locked, 6982 for a wrong one.
     """
     wanted = {
         entry.aid
@@ -44,7 +44,7 @@ def check_signatures(ctx: DomainContext, domain: bytes, digest: bytes, blocks: S
         raise CardStatus(0x6A80)
     for block in blocks:
         entry = ctx.find(block.domain)
-        if entry is None or not entry.privileges & DAP:
+        if entry is None or not entry.privileges & DAP or entry.locked:
             raise CardStatus(0x6985)
         verifier = domain_context(ctx, block.domain)
         if not verify_with_version(verifier, DAP_KVN, digest, block.signature):

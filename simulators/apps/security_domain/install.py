@@ -23,7 +23,15 @@ from ...card.registry import Kind, LifeCycle, Privilege, RegistryEntry, ancestor
 from . import load, privileges
 from .access import ANYBODY, require
 from .parameters import Parameters
-from .rights import NO_RECEIPT, Authorization, Request, authorize, require_manager, require_reach
+from .rights import (
+    NO_RECEIPT,
+    Authorization,
+    Request,
+    authorize,
+    require_home,
+    require_manager,
+    require_reach,
+)
 from .room import require_room
 
 __all__ = ["BLOCK_NUMBER", "check_target", "install"]
@@ -124,7 +132,7 @@ def _put_instance(ctx: DomainContext, job: Job) -> RegistryEntry:
             kind=Kind.DOMAIN if model == DOMAIN_MODEL else Kind.APPLICATION,
             life_cycle=LifeCycle.SELECTABLE if selectable else LifeCycle.INSTALLED,
             privileges=privileges.parse(raw_privileges),
-            domain=_domain_of(ctx, package),
+            domain=require_home(ctx, _domain_of(ctx, package)).aid,
             package=package.aid,
             module=module_aid,
             model=model,
@@ -183,10 +191,11 @@ def _extradite(ctx: DomainContext, job: Job) -> bytes:
 
 def _moved(ctx: DomainContext, entry: RegistryEntry, new: bytes) -> RegistryEntry:
     """``entry`` below the domain ``new``. Raises CardStatus 6A88 when there is no such domain, 6985 for what
-    is not below the extraditing domain, and for a domain that would come below itself."""
-    domain = ctx.find(new)
-    if domain is None or not domain.kind.is_domain:
-        raise CardStatus(0x6A88)
+    is not below the extraditing domain, for a domain that would come below itself, and for a package that
+    would come to a domain that wants load files signed without having been (GPC 2.3.1 §9.4.1)."""
+    domain = require_home(ctx, new)
+    if entry.kind is Kind.PACKAGE and domain.privileges & privileges.DAP:
+        raise CardStatus(0x6985)
     registry = ctx.registry()
     if ctx.aid not in ancestors(registry, entry):
         raise CardStatus(0x6985)

@@ -21,7 +21,7 @@ from .. import package_models
 from .access import ANYBODY, require
 from .dap import check_hash, check_signatures
 from .parameters import Parameters
-from .rights import Authorization, require_reach
+from .rights import Authorization, require_home, require_reach
 from .room import require_minimum, require_room
 
 __all__ = ["LoadSession", "abort", "begin", "continues", "load", "put_package", "waiting"]
@@ -73,9 +73,7 @@ def begin(
     package, domain_aid, digest, _ = fields
     if len(package) not in AID_LENGTHS or ctx.find(package) is not None:
         raise CardStatus(0x6A80)
-    domain = ctx.find(domain_aid or ctx.aid)
-    if domain is None or not domain.kind.is_domain:
-        raise CardStatus(0x6A88)
+    domain = require_home(ctx, domain_aid or ctx.aid)
     require_reach(ctx, domain)
     if authorization.verifier and not digest:
         raise CardStatus(0x6A80)
@@ -127,12 +125,11 @@ def waiting(ctx: DomainContext) -> LoadSession:
 
 def put_package(ctx: DomainContext, session: LoadSession) -> None:
     """Inside a transaction: the package is on the card. Another logical channel may have loaded it as well,
-    or deleted its domain. Raises CardStatus 6A80, 6A84, 6A88."""
+    or deleted or locked its domain. Raises CardStatus 6985, 6A80, 6A84, 6A88."""
     known = ctx.find(session.entry.aid)
     if known is not None and known.life_cycle != LOADING:
         raise CardStatus(0x6A80)
-    if ctx.find(session.entry.domain) is None:
-        raise CardStatus(0x6A88)
+    require_home(ctx, session.entry.domain)
     ctx.put_entry(session.entry)
     ctx.code.put(session.entry.aid.hex(), session.code)
     require_room(ctx, session.entry)

@@ -27,6 +27,7 @@ __all__ = [
     "Request",
     "authorize",
     "domain_context",
+    "require_home",
     "require_manager",
     "require_reach",
 ]
@@ -92,7 +93,7 @@ def _authorized(ctx: DomainContext, globally: int) -> bool:
 
 def _check_token(ctx: DomainContext, request: Request) -> Authorization:
     entry = holder(ctx, Privilege.TOKEN_VERIFICATION)
-    if entry is None:
+    if entry is None or entry.locked:
         raise CardStatus(0x6985)
     verifier = domain_context(ctx, entry.aid)
     if not verify_with_version(verifier, TOKEN_KVN, request.signed, request.token):
@@ -118,7 +119,7 @@ def _receipt(ctx: DomainContext, number: bytes, context: bytes) -> bytes:
     """The receipt, if a domain of this card makes them and has a key for it; when its counter has come to its
     maximum there are no more."""
     entry = holder(ctx, Privilege.RECEIPT_GENERATION)
-    if entry is None:
+    if entry is None or entry.locked:
         return NO_RECEIPT
     maker = domain_context(ctx, entry.aid)
     counter = int.from_bytes(maker.nv.get(COUNTER), "big")
@@ -139,6 +140,17 @@ def domain_context(ctx: DomainContext, aid: bytes) -> DomainContext:
     if not isinstance(other, DomainContext):
         raise CardStatus(0x6A88)
     return other
+
+
+def require_home(ctx: DomainContext, aid: bytes) -> RegistryEntry:
+    """The domain that something is to belong to. Raises CardStatus 6A88 when there is none, 6985 for one that
+    is locked (GPC 2.3.1 §5.3.2.4)."""
+    domain = ctx.find(aid)
+    if domain is None or not domain.kind.is_domain:
+        raise CardStatus(0x6A88)
+    if domain.locked:
+        raise CardStatus(0x6985)
+    return domain
 
 
 def require_reach(ctx: DomainContext, entry: RegistryEntry, *, globally: int = 0) -> None:
