@@ -69,6 +69,14 @@ class ControlReference:
             found[name] = tlv.value
         return cls(**found)
 
+    def joined(self, other: ControlReference) -> ControlReference:
+        """What two commands under one token say together. Raises ValueError for a contradiction."""
+        parts = [*self._parts, *other._parts]
+        said = {(tag, value) for tag, value in parts if value}
+        if len({tag for tag, _ in said}) != len(said):
+            raise ValueError("two control reference templates contradict each other")
+        return ControlReference.parse(b"".join(bytes(Tlv(tag, value)) for tag, value in said))
+
     def to_json(self) -> dict[str, str]:
         """The parts that are there, as hex."""
         names = ("issuer", "image", "provider", "number")

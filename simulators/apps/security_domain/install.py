@@ -76,7 +76,7 @@ def install(ctx: DomainContext, command: Command) -> Response:
     if loading:
         # The token stands in the second INSTALL and signs both (GPC 2.3.1 §C.4).
         require_manager(ctx)
-        load.begin(ctx, fields, parameters, Authorization(), request.signed)
+        load.begin(ctx, fields, parameters, Authorization(parameters.reference), request.signed)
         return Response(NO_RECEIPT)
     handler = HANDLERS.get((command.p1, command.p2))
     if handler is None:
@@ -90,7 +90,11 @@ def _after_load(ctx: DomainContext, request: Request) -> Request:
     session = load.waiting(ctx)
     if request.token and not session.digest:
         raise CardStatus(0x6A80)
-    return Request(session.combined + request.signed, request.token, request.reference)
+    try:
+        reference = session.authorization.reference.joined(request.reference)
+    except ValueError:
+        raise CardStatus(0x6A80) from None
+    return Request(session.combined + request.signed, request.token, reference)
 
 
 def _load(ctx: DomainContext, job: Job) -> bytes:
@@ -138,13 +142,20 @@ def _put_instance(ctx: DomainContext, job: Job) -> RegistryEntry:
             model=model,
         )
     )
-    privileges.check(ctx, entry)
+    _check_privileges(ctx, job, entry)
     privileges.take_over(ctx, entry)
     ctx.put_entry(entry)
     application, its_context = ctx.application(aid)
     application.install(its_context, job.parameters.application)
     require_room(ctx, entry)
     return entry
+
+
+def _check_privileges(ctx: DomainContext, job: Job, entry: RegistryEntry, before: int = 0) -> None:
+    """What the card lets ``entry`` hold, and this domain may give; a token speaks for the card's issuer."""
+    privileges.check(ctx, entry)
+    if not job.authorization.verifier:
+        privileges.check_granted(ctx, entry, before)
 
 
 def _domain_of(ctx: DomainContext, package: RegistryEntry) -> bytes:
@@ -166,7 +177,7 @@ def _make_selectable(ctx: DomainContext, job: Job) -> bytes:
     changed = job.parameters.apply(entry.with_(privileges=entry.privileges | more))
     if entry.life_cycle == LifeCycle.INSTALLED:
         changed = changed.with_(life_cycle=LifeCycle.SELECTABLE)
-    privileges.check(ctx, changed)
+    _check_privileges(ctx, job, changed, entry.privileges)
     with ctx.transaction():
         if changed != entry:
             privileges.take_over(ctx, changed)
@@ -220,7 +231,7 @@ def _update(ctx: DomainContext, job: Job) -> bytes:
         changed = changed.with_(privileges=privileges.parse(raw_privileges))
     changed = job.parameters.apply(changed)
     if changed.kind is not Kind.PACKAGE:
-        privileges.check(ctx, changed)
+        _check_privileges(ctx, job, changed, entry.privileges)
     elif raw_privileges:
         raise CardStatus(0x6A80)
     with ctx.transaction():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ....apdu.command import Command, Response
 from ....apdu.scp11.curves import CURVES
@@ -107,9 +107,10 @@ def checked_key(key: CardKey) -> CardKey:
             if len(key.components[0][1]) not in SYMMETRIC[KeyType(key.type)]:
                 raise ValueError("a symmetric key has the wrong length")
         case (KeyType.RSA_MODULUS, KeyType.RSA_EXPONENT):
-            modulus, exponent = (value for _, value in key.components)
-            if len(modulus.lstrip(b"\x00")) not in RSA_SIZES or not exponent or not exponent[-1] & 1:
+            modulus, exponent = (int.from_bytes(value, "big") for _, value in key.components)
+            if (modulus.bit_length() + 7) // 8 not in RSA_SIZES or not modulus & 1:
                 raise ValueError("this is no public key of RSA")
+            rsa.RSAPublicNumbers(exponent, modulus).public_key()
         case (KeyType.EC_PUBLIC, KeyType.EC_PARAMETERS):
             point, parameters = (value for _, value in key.components)
             ec.EllipticCurvePublicKey.from_encoded_point(_curve(parameters), point)

@@ -231,13 +231,16 @@ class KeyStore:
         """Keys of one version in, those of the same identifiers and version ``replaced`` out, and with them
         the domain's new ``life_cycle``, all or nothing.
 
-        Raises CardStatus 6A88 when there is nothing to replace, 6A80 when a key is there already, 6A84 when
-        there is no room for more.
+        Raises CardStatus 6A88 when there is nothing to replace, 6A80 when a key is there already or would
+        take the place of one of a set, 6A84 when there is no room for more.
         """
         version, kids = keys[0].version, {key.kid for key in keys}
         kept = [key for key in self.of_version(version) if key.kid not in kids]
-        if replaced and not kids <= {key.kid for key in self.of_version(replaced)}:
+        gone = [key for key in self.of_version(replaced) if key.kid in kids] if replaced else []
+        if replaced and len(gone) != len(kids):
             raise CardStatus(0x6A88)
+        if any(key.of_set for key in gone) and not all(key.of_set for key in keys):
+            raise CardStatus(0x6A80)
         if version != replaced and len(kept) != len(self.of_version(version)):
             raise CardStatus(0x6A80)
         if not replaced and len(self.all_keys()) + len(keys) > MAX_KEYS:

@@ -16,6 +16,7 @@ __all__ = [
     "FOR_DOMAINS",
     "MANDATED",
     "check",
+    "check_granted",
     "give_back",
     "holder",
     "parse",
@@ -49,6 +50,21 @@ MANDATED = Privilege.MANDATED_DAP & ~Privilege.DAP_VERIFICATION
 DELEGATED = Privilege.DELEGATED_MANAGEMENT & ~Privilege.SECURITY_DOMAIN
 LENT = Privilege.CARD_RESET | Privilege.TOKEN_VERIFICATION | Privilege.RECEIPT_GENERATION
 """One holder on the card at most; the issuer's domain makes way."""
+NOT_WITH_DELEGATED = (
+    Privilege.AUTHORIZED_MANAGEMENT | Privilege.TOKEN_VERIFICATION | Privilege.RECEIPT_GENERATION
+)
+"""Exclude Delegated Management (GPC 2.3.1 §6.6.2)."""
+FAR_REACHING = (
+    NOT_WITH_DELEGATED
+    | FOR_APPLICATIONS
+    | MANDATED
+    | Privilege.CARD_LOCK
+    | Privilege.CARD_TERMINATE
+    | Privilege.GLOBAL_DELETE
+    | Privilege.GLOBAL_LOCK
+    | Privilege.GLOBAL_REGISTRY
+)
+"""What reaches beyond the content below its holder: a domain grants no more of it than it has."""
 SINGLE = LENT | MANDATED
 BORROWED = "lent"
 
@@ -77,13 +93,22 @@ def check(ctx: DomainContext, entry: RegistryEntry) -> None:
         raise CardStatus(0x6A80)
     if privileges & MANDATED and not privileges & DAP:
         raise CardStatus(0x6A80)
-    if privileges & DELEGATED and privileges & Privilege.AUTHORIZED_MANAGEMENT:
+    if privileges & DELEGATED and privileges & NOT_WITH_DELEGATED:
         raise CardStatus(0x6A80)
     for bit in range(24):
         single = privileges & SINGLE & 1 << bit
         other = holder(ctx, single, but=entry.aid) if single else None
         if other is not None and not (single & LENT and other.kind is Kind.ISSUER_DOMAIN):
             raise CardStatus(0x6985)
+
+
+def check_granted(ctx: DomainContext, entry: RegistryEntry, before: int = 0) -> None:
+    """Whether this domain, without a token, may give ``entry`` its privileges beyond those it had ``before``:
+    a supplementary one only what it holds itself (Amd F 1.4 table B-1). Raises CardStatus 6985."""
+    if ctx.entry.kind is Kind.ISSUER_DOMAIN:
+        return
+    if entry.privileges & ~before & FAR_REACHING & ~ctx.entry.privileges:
+        raise CardStatus(0x6985)
 
 
 def take_over(ctx: DomainContext, entry: RegistryEntry) -> None:

@@ -18,6 +18,8 @@ from .keystore import CardKey, KeyStore
 
 __all__ = ["sign_with_version", "verify_with_version"]
 
+DES_LENGTH = 16
+
 
 def verify_with_version(ctx: DomainContext, version: int, data: bytes, signature: bytes) -> bool:
     """Whether a key of that version made the signature.
@@ -47,7 +49,8 @@ def _verifies(key: CardKey, data: bytes, signature: bytes) -> bool:
 
 
 def _symmetric(key: CardKey) -> SymmetricKey | None:
-    if not key.symmetric:
+    """The scheme of a symmetric key: a DES key of three parts, which PUT KEY takes, has none (§C.4)."""
+    if not key.symmetric or (key.type == KeyType.DES and len(key.secret) != DES_LENGTH):
         return None
     return SymmetricKey(key.secret, "aes" if key.type == KeyType.AES else "3des")
 

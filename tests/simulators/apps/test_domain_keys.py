@@ -223,3 +223,17 @@ def test_keys_of_the_domain_in_data_groupings(host: GpHost) -> None:
         bytes.fromhex("830102"), bytes.fromhex("830103")
     )
     assert again.send(0x80, 0xE2, 0xE8, 0x00, wrong)[1] == 0x6982
+
+
+def test_no_key_of_a_set_is_replaced_by_one_that_opens_nothing() -> None:
+    """A key for tokens in the place of K-ENC would leave a card that nobody opens again."""
+    card = SimulatedCard(MemoryStore(memory("gp-card", 7)), entropy=seeded(b"keys"), contactless=False)
+    card.power_up()
+    host = GpHost(card.transmit)
+    host.select()
+    host.open(0x03)
+    key = block_with_length(DEFAULT, DEFAULT)
+    for p2, data in ((0x01, b"\x70" + key), (0x81, b"\x70" + 3 * key), (0x02, b"\x71" + key)):
+        assert host.send(0x80, 0xD8, 0xFF, p2, data)[1] == 0x6A80
+    host.select()
+    host.open(0x03, version=0xFF)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tegata.simulators.card import PowerCut, PowerLost, SimulatedCard
 from tegata.simulators.link import Phase
 
-from ...foreign.gpp.host import lv
+from ...foreign.gpp.host import SSD_MODULE, SSD_PACKAGE, lv
 from ...foreign.gpp.registry import tlv
 from .gp_bench import (
     MODULE,
@@ -32,7 +32,7 @@ from .gp_bench import (
     send_long,
     session,
 )
-from .gp_host import DEFAULT, ISD, GpHost, cmac
+from .gp_host import DEFAULT, ISD, GpHost, cbc, cmac
 
 # Facts §3.5: AES-128 key 40..4F; each token is over the command as it stands there.
 REFERENCE = bytes.fromhex("B6124203112233450200015F2002A1B293020007")
@@ -376,3 +376,72 @@ def test_a_token_is_spent_exactly_when_its_operation_was_done() -> None:
             assert work(card) == (0x6985 if done else 0x9000), (write, phase)
             seen.add(done)
     assert seen == {True, False}
+
+
+def test_what_the_first_command_binds_a_common_token_to_binds_it() -> None:
+    """``B6`` may stand in either INSTALL: a number in the first is spent as well."""
+    card = delegated()
+    other = bytes.fromhex("F07465676174611000")
+    file = cap(other, other + b"\x01", 150)
+
+    def attempt(reference: str, instance: bytes, more: bytes = b"") -> int:
+        host = session(card, SSD)
+        bound = bytes.fromhex(reference)
+        first = lv(other, SSD, hashlib.sha256(file.code).digest(), b"\xb6" + lv(bound))
+        last = lv(other, other + b"\x01", instance, b"\0", b"\xc9\0" + more)
+        token = cmac(DEFAULT, bytes([0x0E, 1, len(first)]) + first + bytes([0x0E, 3, len(last)]) + last)
+        assert host.send(0x80, 0xE6, 0x0E, 0x01, first + b"\0")[1] == 0x9000
+        assert host.send(0x80, 0xE8, 0x80, 0x00, tlv(0xC4, file.code))[1] == 0x9000
+        return host.send(0x80, 0xE6, 0x0E, 0x03, last + lv(token))[1]
+
+    assert attempt("4203112234", other + b"\x02") == 0x6985
+    assert attempt("93020009", other + b"\x02", bytes.fromhex("B60493020008")) == 0x6A80
+    assert attempt("93020009", other + b"\x02") == 0x9000
+    host = session(card, SSD)
+    doomed = b"\x4f" + lv(other)
+    assert host.send(0x80, 0xE4, 0x00, 0x80, doomed + b"\x9e" + lv(token_of(0, 0x80, doomed)))[1] == 0x9000
+    assert attempt("93020009", other + b"\x02") == 0x6985
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"\x80\x21\x18" + cbc(DEFAULT, bytes(16), bytes(range(24)) + bytes(8)),
+        b"\xa1\x81\x80" + b"\x80" + bytes(126) + b"\x01\xa0\x01\x01",
+        b"\xa1\x81\x80" + b"\x80" + bytes(126) + b"\x02\xa0\x01\x03",
+        b"\xa1\x81\x80" + b"\x80" + bytes(126) + b"\x01\xa0\x01\x03",
+    ],
+    ids=["DES of three parts", "exponent 1", "even modulus", "no product of primes"],
+)
+def test_a_key_that_verifies_nothing_is_refused_or_verifies_nothing(block: bytes) -> None:
+    host = session(gp_card(), level=0x01)
+    sw = send_long(host, 0xD8, 0x00, 0x01, bytes([TOKEN]) + block + b"\0", segmented=False)
+    assert sw in (0x9000, 0x6A80)
+    for length in (8, 128):
+        token = b"\x9e" + (b"\x81" if length > 127 else b"") + lv(bytes(length))
+        answer = host.send(0x80, 0xE4, 0x00, 0x00, b"\x4f" + lv(PACKAGE) + token)[1]
+        assert answer == (0x6982 if sw == 0x9000 else 0x6985)
+
+
+def test_a_domain_grants_no_more_than_it_has() -> None:
+    """One that manages its own content would be the issuer's equal by one command."""
+    card = gp_card()
+    assert domain(card, privileges="804000") == 0x9000
+    host = session(card, SSD)
+    below = SSD[:-1] + b"\xbb"
+    far = ("900000", "880000", "840000", "820000", "C10000", "802000", "801000", "800800", "800400", "800080")
+    for privileges in far:
+        update = lv(b"", b"", SSD, bytes.fromhex(privileges), b"", b"")
+        assert host.send(0x80, 0xE6, 0x40, 0x00, update)[1] == 0x6985
+        assert install(host, SSD_PACKAGE, SSD_MODULE, below, privileges=privileges)[1] == 0x6985
+    for number, privileges in enumerate(("804000", "A00000", "C00000")):
+        assert (
+            install(host, SSD_PACKAGE, SSD_MODULE, below + bytes([number]), privileges=privileges)[1]
+            == 0x9000
+        )
+
+
+@pytest.mark.parametrize("privileges", ["A02000", "A00080", "A04000"])
+def test_delegated_management_excludes_verifying_its_own_tokens(privileges: str) -> None:
+    """GPC 2.3.1 §6.6.2."""
+    assert domain(gp_card(), privileges=privileges) == 0x6A80
