@@ -6,15 +6,16 @@ that both see the same cards, keys and quarantine. Only references of keys are s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..apdu.errors import CardError, Words
 from ..apdu.ports import KeySet
-from ..applets.security_domain.manager import OFF_THE_RECORD, Custody, Intent, Pending
+from ..applets.security_domain.manager import OFF_THE_RECORD, Custody, Intent, Pending, printable
 from ..reader_bridge.store import Settings
 from .issuance.work import UNUSABLE
+from .keyring import FIXED
 from .ledger import Books, Card, Key, Ledger
 from .workplace import open_ledger
 
@@ -61,8 +62,10 @@ class LedgerCustody:
             if intent.data.get(DOMAIN) == _name(domain)
         ]
 
-    def record(self, identity: bytes, domain: bytes, intent: Intent) -> int:
-        """Raises CardError ``badge.no_identity`` for a card that cannot be told from others."""
+    def record(self, identity: bytes, domain: bytes, intent: Intent, *, again: Sequence[int] = ()) -> int:
+        """Raises CardError ``badge.no_identity`` for a card that cannot be told from others, and
+        ``gp.others_keys`` when the keys to put are another card's: a card says itself what its keys are made
+        from."""
         if not identity:
             raise CardError("badge.no_identity")
         name = _name(domain)
@@ -81,6 +84,14 @@ class LedgerCustody:
                 KEYS: [ref.kcv for ref in intent.keys],
             }
             keys = [(holder, ref) for ref in intent.keys if ref not in known]
+            for _, ref in keys:
+                other = books.also_held(card.id, ref) if ref.scheme != FIXED else None
+                if other is not None:
+                    raise CardError(
+                        "gp.others_keys", card=printable(identity), other=printable(other.identity)
+                    )
+            for torn in again:
+                books.settle_intent(torn, "abandoned")  # its keys stay intended: this intent names them too
             return books.record_intent(card.id, intent.step, data, keys=keys).id
 
     def settle(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from .manager import (
     Consequence,
     Custody,
     Masters,
+    Outcome,
     Report,
     Session,
     State,
@@ -69,7 +70,7 @@ NO_LEDGER = "none"
 SCHEME = "sp800-108-cmac"
 BY_HAND = "by-hand"
 PLACES = ("enc", "mac", "dek")
-MARKS = {State.DONE: Words("done", "完了"), State.FOUND: Words("was so", "済み")}
+DONE = Words("done", "完了")
 TO_DO, FINAL = Words("to do", "予定"), Words("to do, cannot be undone", "予定・取消不可")
 
 
@@ -201,7 +202,9 @@ def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Ac
     wanted = [verb.new_keys for verb in verbs if verb.new_keys is not None]
     given = _given(settings)
     brought = {new.named: _static(new.named) for new in wanted if new.named}
-    if settings["keyring"] or settings["master"] or any(new.master for new in wanted):
+    masters = {name for name in (settings["master"], *(new.master for new in wanted)) if name}
+    _check_names(settings, given, brought, masters)
+    if settings["keyring"] or masters:
         ring: KeyRing = _ring(settings)
     else:
         ring = StaticKeyRing.default()
@@ -216,6 +219,20 @@ def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Ac
         scp11=_certified(settings),
         named={name: _masters(static) for name, static in brought.items()},
     )
+
+
+def _check_names(
+    settings: Settings, given: StaticKeyRing, brought: Mapping[str, StaticKeyRing], masters: set[str]
+) -> None:
+    """Keys are found by name: two of one name would silently be one. Raises InputError ``gp.same_name``."""
+    sources: dict[str, set[str]] = {master: {RING} for master in masters}
+    here = BY_HAND if settings["key_hex"] is not None else settings["keys"] or DEFAULT
+    for source, static in ((here, given), *brought.items()):
+        place = source if source in (DEFAULT, BY_HAND) else str(Path(source).resolve())
+        sources.setdefault(static.label, set()).add(place)
+    for label, places in sources.items():
+        if len(places) > 1:
+            raise InputError("gp.same_name", name=label)
 
 
 def _given(settings: Settings) -> StaticKeyRing:
@@ -318,8 +335,8 @@ class _Consent:
 
     def __call__(self, session: Session, consequence: Consequence) -> None:
         """Raises InputError ``gp.consent`` without a terminal, CardChanged for the name of another card."""
-        if not self._settings["as_json"]:
-            click.echo(consequence.what.in_language(language()), err=True)
+        # In JSON too, which goes to standard output: nobody agrees to what he was not told.
+        click.echo(consequence.what.in_language(language()), err=True)
         named = self._settings["card_name"]
         if consequence.by_name and named is None:
             self._needs_terminal(consequence)
@@ -369,9 +386,8 @@ class _Printer:
         for line in report.lines:
             click.echo(line.in_language(language()).rstrip())
         for outcome in report.outcomes:
-            mark = MARKS.get(outcome.state) or (TO_DO if outcome.reversible else FINAL)
             what = outcome.what.in_language(language())
-            click.echo(f"{what}: {mark.in_language(language())}")
+            click.echo(f"{what}: {_mark(outcome).in_language(language())}")
             for line in outcome.lines:
                 click.echo(line.in_language(language()))
 
@@ -388,6 +404,15 @@ class _Printer:
             "verbs": [_report_json(report) for report in self._reports],
         }
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _mark(outcome: Outcome) -> Words:
+    match outcome.state:
+        case State.DONE:
+            return DONE
+        case State.FOUND:
+            return outcome.found
+    return TO_DO if outcome.reversible else FINAL
 
 
 def _channel_json(session: Session) -> dict[str, Any]:

@@ -8,11 +8,12 @@ locks, ``registry`` lists, ``discovery`` reads what anybody may.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from ...apdu import scp
 from ...apdu.card import Card
 from ...apdu.command import Command, Response, Span
-from ...apdu.errors import CardError, MalformedResponse
+from ...apdu.errors import CardError, MalformedResponse, StatusError
 from ...apdu.ports import ChannelDek, KeyRef, KeyRing, KeySet
 from ...apdu.scp import Handshake, HostChannel
 from ...apdu.tlv import Tlv
@@ -43,6 +44,8 @@ SHORT_DATA_MAX, EXTENDED_DATA_MAX = 0xFF, 0xFFFF
 SHORT_LE_MAX, EXTENDED_LE_MAX = 0x100, 0x10000
 EXTENDED_OVERHEAD = 4 + 3 + 2
 """Bytes of an extended command beside its data: header, Lc, Le (ISO 7816-4 §5.2)."""
+MAX_CIN = 64
+Told = TypeVar("Told")
 Progress = Callable[[int, int], None]
 """Is told how many blocks are done, and of how many."""
 
@@ -98,6 +101,20 @@ class SecurityDomain:
     def cin(self) -> bytes | None:
         """Card image number ``45``."""
         return self.get_data(Tag.CIN)
+
+    def identity(self) -> bytes:
+        """What tells this card from all others: twelve bytes of its CPLC, else the CIN, else nothing.
+
+        A CPLC whose serial number was never written is every such card's. Raises MalformedResponse for a CIN
+        that is no number of a card.
+        """
+        cplc = _told(self.cplc)
+        if cplc is not None and cplc.numbered:
+            return cplc.identity
+        cin = _told(self.cin) or b""
+        if len(cin) > MAX_CIN:
+            raise MalformedResponse(f"{len(cin)} bytes", "CIN")
+        return cin
 
     def iin(self) -> bytes | None:
         """Issuer identification number ``42``."""
@@ -355,3 +372,11 @@ class SecurityDomain:
     def key_set_groupings(self, ring: KeyRing, key_set: KeySet) -> Sequence[Dgi]:
         """The first key set of a domain below this one, encrypted for this channel."""
         return key_set_groupings(ring, key_set, self.dek)
+
+
+def _told(read: Callable[[], Told | None]) -> Told | None:
+    """What a card refuses to tell, in whatever way, it does not tell."""
+    try:
+        return read()
+    except StatusError:
+        return None

@@ -14,6 +14,7 @@ from ...apdu.errors import MalformedResponse, StatusError
 from ...apdu.status import status_error
 from ...apdu.tlv import Tlv
 from .model import Ins, StatusScope, Tag
+from .model.cap.fields import AID_LENGTHS
 from .results import Registered, RegisteredKind, parse_legacy_registry, parse_registry
 
 __all__ = ["Registry", "lines_inside"]
@@ -23,7 +24,6 @@ UNKNOWN_FORM = (0x6A86, 0x6A80, 0x6D00, 0x6B00)
 """Answers of cards that know the scope or the form of P2 not."""
 MAX_PAGES = 64
 NEXT, TLV_FORM, LEGACY_FORM = 0x01, 0x02, 0x00
-AID_LENGTHS = range(5, 17)
 SCOPES = {
     RegisteredKind.ISSUER_DOMAIN: StatusScope.ISSUER_DOMAIN,
     RegisteredKind.DOMAIN: StatusScope.APPLICATIONS,

@@ -13,6 +13,7 @@ from typing import Any
 from ...apdu.errors import MalformedResponse
 from ...apdu.tlv import Tlv
 from .model import KeyType, Privilege, StatusScope, Tag, read_lv
+from .model.cap.fields import AID_LENGTHS
 
 __all__ = [
     "KeyInformation",
@@ -197,8 +198,15 @@ def parse_selection(raw: bytes, asked: bytes, *, locked: bool) -> Selection:
     told = next((tlv.value for tlv in proprietary if tlv.tag == Tag.MAX_COMMAND_DATA), b"")
     most = int.from_bytes(told, "big") or MAX_SHORT_DATA
     recognition = next((tlv.value for tlv in proprietary if tlv.tag == Tag.CARD_RECOGNITION), b"")
-    aid = objects.get(Tag.AID) or asked
+    aid = _aid(objects.get(Tag.AID, b""), "FCI") or asked
     return Selection(aid, min(most, MAX_SHORT_DATA), locked, most, recognition)
+
+
+def _aid(raw: bytes, where: str) -> bytes:
+    """An AID that a card names, or nothing. Raises MalformedResponse for a length that no AID has."""
+    if raw and len(raw) not in AID_LENGTHS:
+        raise MalformedResponse(f"an AID of {len(raw)} bytes", where)
+    return raw
 
 
 def parse_registry(raw: bytes, scope: int) -> list[Registered]:
@@ -220,13 +228,13 @@ def _registered(objects: Sequence[Tlv], scope: int) -> Registered:
     raw_privileges = first.get(Tag.PRIVILEGES, b"")[:3].ljust(3, b"\x00")
     privileges = Privilege(int.from_bytes(raw_privileges, "big"))
     return Registered(
-        aid=aid,
+        aid=_aid(aid, "GET STATUS"),
         kind=_kind(scope, privileges),
         life_cycle=life_cycle[0],
         privileges=privileges,
-        domain=first.get(Tag.DOMAIN, b""),
-        package=first.get(Tag.PACKAGE, b""),
-        modules=tuple(tlv.value for tlv in objects if tlv.tag == Tag.MODULE),
+        domain=_aid(first.get(Tag.DOMAIN, b""), "GET STATUS"),
+        package=_aid(first.get(Tag.PACKAGE, b""), "GET STATUS"),
+        modules=tuple(_aid(tlv.value, "GET STATUS") for tlv in objects if tlv.tag == Tag.MODULE),
         version=first.get(Tag.VERSION, b""),
     )
 
@@ -261,7 +269,9 @@ def parse_legacy_registry(raw: bytes, scope: int) -> list[Registered]:
                     modules.append(module)
             privileges = Privilege(privilege << 16)
             kind = _kind(scope, privileges)
-            found.append(Registered(aid, kind, life_cycle, privileges, modules=tuple(modules)))
+            found.append(
+                Registered(_aid(aid, "GET STATUS"), kind, life_cycle, privileges, modules=tuple(modules))
+            )
     except (ValueError, IndexError):
         raise MalformedResponse("an entry of the older form that is cut off", "GET STATUS") from None
     return found

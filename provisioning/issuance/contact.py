@@ -54,8 +54,7 @@ class Contact:
         if is_my_number_card(self.card):
             raise CardError("badge.my_number_card")
         self._domain.select()
-        cplc = self._domain.cplc()
-        identity = cplc.identity if cplc is not None else self._domain.cin()
+        identity = self._domain.identity()
         if not identity:
             raise CardError("badge.no_identity")
         return identity

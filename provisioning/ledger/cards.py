@@ -156,6 +156,14 @@ class CardPart(Part):
             query = query.where(KEYS.c.version == version)
         return [_key(row) for row in self._connection.execute(query)]
 
+    def also_held(self, card_id: int, ref: KeyRef) -> Card | None:
+        """Another card that may hold this very key."""
+        query = select(KEYS.c.card_id).where(
+            KEYS.c.ref == dumps(ref.to_json()), KEYS.c.card_id != card_id, KEYS.c.state.in_(ON_CARD)
+        )
+        found = self._connection.scalar(query.limit(1))
+        return None if found is None else self.card(found)
+
     def move_keys(self, card_id: int, domain: str, version: int, new: str) -> int:
         """Move the keys of one version to ``live``, ``previous`` or ``gone``; returns how many."""
         keys = [key for key in self.keys(card_id, domain=domain, version=version) if key.state != new]

@@ -31,6 +31,7 @@ class Install(Step):
     selectable: bool = True
 
     name: ClassVar[str] = "install"
+    found: ClassVar[Words] = Words("already on the card", "すでにカードにあります")
 
     def describe(self) -> Words:
         return Words(f"install {hexa(self.instance)}", f"{hexa(self.instance)} をインストールする")
@@ -89,6 +90,7 @@ class Delete(Step):
 
     name: ClassVar[str] = "delete"
     reversible: ClassVar[bool] = False
+    found: ClassVar[Words] = Words("not on the card, nothing to delete", "カードになく、消すものはありません")
 
     def describe(self) -> Words:
         if self.related:

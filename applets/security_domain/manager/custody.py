@@ -58,8 +58,9 @@ class Custody(Protocol):
         """Steps of this domain that were begun and not settled, oldest first."""
         ...
 
-    def record(self, identity: bytes, domain: bytes, intent: Intent) -> int:
-        """Durable when this returns; the number is for :meth:`settle`."""
+    def record(self, identity: bytes, domain: bytes, intent: Intent, *, again: Sequence[int] = ()) -> int:
+        """Durable when this returns; the number is for :meth:`settle`. ``again`` are the open intents of torn
+        attempts at the same step, which this one takes the place of, in one go: no kill finds neither."""
         ...
 
     def settle(
@@ -89,7 +90,7 @@ class OffTheRecord:
     def pending(self, identity: bytes, domain: bytes) -> list[Pending]:
         return []
 
-    def record(self, identity: bytes, domain: bytes, intent: Intent) -> int:
+    def record(self, identity: bytes, domain: bytes, intent: Intent, *, again: Sequence[int] = ()) -> int:
         return 0
 
     def settle(

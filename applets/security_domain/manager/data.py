@@ -71,7 +71,7 @@ class StoreData(Step):
             structure=self.structure,
             encryption=encryption,
             answer=self.answers,
-            secret=self.secret or encryption is not Encryption.NONE,
+            secret=self.secret or bool(self.target) or encryption is not Encryption.NONE,
             progress=session.progress,
         )
         return {"answer": hexa(response.data)}

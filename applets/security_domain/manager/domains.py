@@ -12,7 +12,7 @@ from .access import NewKeys
 from .content import find, hexa
 from .custody import Intent
 from .keys import LIVE, new_set
-from .session import Session
+from .session import Consequence, Session
 from .steps import INTENT_PREFIX, Step
 
 __all__ = ["PersonalizeDomain", "personalize"]
@@ -42,6 +42,9 @@ class PersonalizeDomain(Step):
 
     def done(self, session: Session) -> bool:
         return find(session, self.aid).life_cycle & PERSONALIZED == PERSONALIZED
+
+    def consequence(self, session: Session) -> Consequence | None:
+        return session.new_keys_at_risk()
 
     def do(self, session: Session) -> None:
         session.domain.install_for_personalization(self.aid)

@@ -11,19 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ....apdu.errors import InputError, StatusError, Words
+from ....apdu.errors import CardError, InputError, StatusError, Words
 from ....apdu.ports import KeyRef, KeySet
 from ..keys import PublicKey
 from ..model import FACTORY_KVN, MAX_KVN
 from ..results import KeyInformation
 from .access import CardTold, NewKeys
 from .custody import Intent
-from .session import PUT_KEYS, Consequence, Session
+from .session import PUT_KEYS, SET_KEY_IDS, Consequence, Session
 from .steps import INTENT_PREFIX, Step
 
 __all__ = ["DeleteKeys", "PutKeys", "PutSingleKey", "new_set", "put", "put_public", "put_single", "rotate"]
 
-SET_KEY_IDS = (1, 2, 3)
 LIVE, PREVIOUS, GONE = "live", "previous", "gone"
 
 
@@ -53,6 +52,7 @@ class PutKeys(Step):
 
     name: ClassVar[str] = PUT_KEYS.removeprefix(INTENT_PREFIX)
     reversible: ClassVar[bool] = False
+    found: ClassVar[Words] = Words("already on the card", "すでにカードにあります")
 
     def describe(self) -> Words:
         version = f"{self.keys.version:02X}"
@@ -90,6 +90,9 @@ class PutKeys(Step):
         """The new set opened the channel that stands now."""
         return session.current is not None and session.current.refs == self.keys.refs
 
+    def consequence(self, session: Session) -> Consequence | None:
+        return session.new_keys_at_risk()
+
     def do(self, session: Session) -> None:
         """Raises CardError ``gp.key_echo``; ``gp.quarantine`` when what a torn run left cannot be mended."""
         left_over = self.torn and self.keys.version in session.key_versions()
@@ -124,12 +127,14 @@ class PutKeys(Step):
 
 @dataclass(frozen=True)
 class DeleteKeys(Step):
-    """DELETE [key] of every key of one version."""
+    """DELETE [key] of every key of one version. ``after``: the version that a step before this one proves."""
 
     version: int
+    after: int = 0
 
     name: ClassVar[str] = "delete-keys"
     reversible: ClassVar[bool] = False
+    found: ClassVar[Words] = Words("not on the card, nothing to delete", "カードになく、消すものはありません")
 
     def describe(self) -> Words:
         return Words(f"delete the keys of version {self.version:02X}", f"版 {self.version:02X} の鍵を消す")
@@ -138,11 +143,18 @@ class DeleteKeys(Step):
         return {"version": self.version}
 
     def done(self, session: Session) -> bool:
-        return self.version not in session.key_versions()
+        """Raises CardError ``gp.keys_unfinished`` while another set may be there in part: what it lacks is
+        put right through this one."""
+        if self.version not in session.key_versions():
+            return True
+        torn = session.unfinished_keys() - {self.version, self.after}
+        if torn:
+            raise CardError("gp.keys_unfinished", version=f"{min(torn):02X}", other=f"{self.version:02X}")
+        return False
 
     def consequence(self, session: Session) -> Consequence | None:
         if not self._is_last(session):
-            return None
+            return self._unproved(session)
         return Consequence(
             Words(
                 f"Version {self.version:02X} is the only key set of this domain. Without it nobody manages "
@@ -153,12 +165,25 @@ class DeleteKeys(Step):
             by_name=True,
         )
 
+    def _unproved(self, session: Session) -> Consequence | None:
+        """Of the set that opened the channel: no other has shown in this session that anybody holds it."""
+        if not any(keys.version == self.version for keys in _sets(session.current)):
+            return None
+        rest = ", ".join(f"{one:02X}" for one in session.channel_versions() if one != self.version)
+        return Consequence(
+            Words(
+                f"Version {self.version:02X} opened this domain. Only version {rest} opens it afterwards, "
+                "and nothing has shown here that you hold those keys.",
+                f"このドメインを開いたのは版 {self.version:02X} です。消すと版 {rest} でしか"
+                "開けなくなりますが、その鍵を持っていることはここでは確かめられていません。",
+            )
+        )
+
     def do(self, session: Session) -> None:
         session.domain.delete_key_set(self.version, last=self._is_last(session))
 
     def _is_last(self, session: Session) -> bool:
-        channel_keys = {key.version for key in session.held_keys() if key.kid in SET_KEY_IDS}
-        return channel_keys == {self.version}
+        return set(session.channel_versions()) == {self.version}
 
     def intent(self, session: Session) -> Intent:
         outcome = {self.version: GONE}
@@ -192,7 +217,7 @@ def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
     rest = [version for version in dict.fromkeys(old) if version != keys.version]
     present = session.key_versions()
     put_new = PutKeys(keys, torn=_torn(session, keys))
-    return [put_new, *(DeleteKeys(version) for version in rest if version in present)]
+    return [put_new, *(DeleteKeys(version, after=keys.version) for version in rest if version in present)]
 
 
 def _sets(current: KeySet | None) -> tuple[KeySet, ...]:
@@ -239,6 +264,9 @@ class PutSingleKey(Step):
 
     def proved(self, session: Session) -> bool:
         return any((key.version, key.kid) == (self.version, self.kid) for key in session.held_keys())
+
+    def consequence(self, session: Session) -> Consequence | None:
+        return session.new_keys_at_risk() if isinstance(self.key, KeyRef) else None
 
     def do(self, session: Session) -> None:
         replace = self.version if self.proved(session) else 0

@@ -17,6 +17,7 @@ from .steps import INTENT_PREFIX, Step
 __all__ = ["CARD_STATES", "AdvanceCard", "LockCard", "SetLock"]
 
 LOCKED = 0x80
+UNSEEN = -1
 SECURED, CARD_LOCKED, TERMINATED = 0x0F, 0x7F, 0xFF
 CARD_STATES: Mapping[str, int] = {"initialized": 0x07, "secured": SECURED, "terminated": TERMINATED}
 """States that a card only goes on to, never back from."""
@@ -98,7 +99,9 @@ class LockCard(Step):
         return {"locked": self.locked}
 
     def done(self, session: Session) -> bool:
-        return (card_state(session) == CARD_LOCKED) is self.locked
+        """A domain that does not see the card's state lets the card decide."""
+        state = card_state(session)
+        return state != UNSEEN and (state == CARD_LOCKED) is self.locked
 
     def do(self, session: Session) -> None:
         session.domain.set_card_state(CARD_LOCKED if self.locked else SECURED)
@@ -127,7 +130,7 @@ class AdvanceCard(Step):
 
     def proved(self, session: Session) -> bool:
         """A terminated card answers no GET STATUS: its 9000 was its last word."""
-        return self.state == "terminated" or self.done(session)
+        return self.state == "terminated" or card_state(session) in (UNSEEN, CARD_STATES[self.state])
 
     def consequence(self, session: Session) -> Consequence | None:
         words = CONSEQUENCES.get(self.state)
@@ -148,9 +151,9 @@ class AdvanceCard(Step):
 
 
 def card_state(session: Session) -> int:
-    """The life cycle of the card, which its issuer's domain carries; -1 when the domain does not see it."""
+    """The life cycle of the card, which its issuer's domain carries; UNSEEN when it is not told here."""
     line = session.issuer_domain()
-    return -1 if line is None else line.life_cycle
+    return UNSEEN if line is None else line.life_cycle
 
 
 def expect_card_state(session: Session, state: int) -> None:

@@ -29,6 +29,7 @@ class LoadPackage(Step):
     what: Load
 
     name: ClassVar[str] = "load"
+    found: ClassVar[Words] = Words("already on the card", "すでにカードにあります")
 
     def describe(self) -> Words:
         size = len(self.what.code)

@@ -15,8 +15,8 @@ from ....apdu.errors import CardError, CardRemoved, InputError, StatusError, Wor
 from ....apdu.names import application_name
 from ....apdu.ports import KeyRing, KeySet
 from ....apdu.scp import Handshake
-from ....apdu.scp11 import Identity
-from ..discovery import find_issuer_domain
+from ....apdu.scp11 import Identity, Variant
+from ..discovery import ISSUER_DOMAINS, find_issuer_domain
 from ..host import SecurityDomain
 from ..model import Tag
 from ..results import KeyInformation, Registered, RegisteredKind, Selection
@@ -24,10 +24,13 @@ from ..scp11 import authority_of, open_channel
 from .access import Access, CardTold, Certified, best_level
 from .custody import Custody
 
-__all__ = ["Answering", "Consequence", "Consent", "Session", "printable"]
+__all__ = ["SET_KEY_IDS", "Answering", "Consequence", "Consent", "Session", "printable"]
 
 NO_SUCH_KEYS = (0x6A88, 0x6A82, 0x6A80)
+REFUSED = 0x6982
 SCP03 = 3
+SET_KEY_IDS = (1, 2, 3)
+"""Numbers of K-ENC, K-MAC and K-DEK (GPC 2.3.1 §E.2.2, Amd D §4.1.1)."""
 PUT_KEYS = "gp:put-keys"
 QUARANTINE = "none of its known key sets opens it"
 
@@ -76,6 +79,8 @@ class Session:
     progress: Progress | None = None
     selection: Selection | None = None
     level: int = 0
+    stranger: bool = False
+    """The channel was opened with keys that the ledger does not know of this card, though it knows others."""
     _identity: bytes | None = None
     _answering: Answering | None = None
     _foreseen: dict[bytes, Registered] | None = field(default=None, repr=False)
@@ -116,8 +121,7 @@ class Session:
             if self.is_my_number_card(self.card):
                 raise CardError("badge.my_number_card")
             self.selection = self.domain.select() if self.named_domain else self._find_issuer_domain()
-            cplc = self.domain.cplc()
-            self._identity = cplc.identity if cplc is not None else self.domain.cin() or b""
+            self._identity = self.domain.identity()
         return self.selection
 
     def _find_issuer_domain(self) -> Selection:
@@ -151,7 +155,10 @@ class Session:
             return
         candidates = self.custody.candidates(self.identity, self.domain.aid)
         known = self._makeable(candidates)
-        if self._try(known) is not None or self._try_given(last=not candidates, but=known) is not None:
+        if self._try(known) is not None:
+            return
+        if self._try_given(last=not candidates, but=known) is not None:
+            self.stranger = bool(candidates) and not any(_same(self.current, keys) for keys in candidates)
             return
         if not known:
             enc = candidates[0].enc
@@ -166,8 +173,9 @@ class Session:
                 raise CardError("gp.no_authority")
             identity = Identity(how.key, how.chain, authority)
         channel = open_channel(self.domain, how.variant, how.trust, version=access.version, identity=identity)
-        name = self.identity + (self.domain.aid if self.named_domain else b"")
-        told = CardTold(name, self.domain.get_data(Tag.DIVERSIFICATION) or b"", channel.version, SCP03)
+        told = CardTold(
+            self._keys_name, self.domain.get_data(Tag.DIVERSIFICATION) or b"", channel.version, SCP03
+        )
         self._answering = Answering(None, told, how.variant.parameter)
         self.level = channel.level
 
@@ -190,13 +198,13 @@ class Session:
         return found
 
     def _try(self, candidates: Iterable[KeySet]) -> Answering | None:
-        doubtful = self._doubtful()
+        doubtful = self.unfinished_keys()
         for keys in candidates:
             if self.holds(keys, open_channel=True) and (keys.version not in doubtful or self._speaks()):
                 return self._answering
         return None
 
-    def _doubtful(self) -> set[int]:
+    def unfinished_keys(self) -> set[int]:
         """Versions that an earlier run began to write: its keys may be there in part."""
         pending = self.custody.pending(self.identity, self.domain.aid)
         return {one.data["version"] for one in pending if one.step == PUT_KEYS}
@@ -241,23 +249,50 @@ class Session:
         if not last and not self.domain.matches(probe, self.ring, keys):
             return None
         self._authenticate(probe, keys)
-        return self._answering if keys.version not in self._doubtful() or self._speaks() else None
+        return self._answering if keys.version not in self.unfinished_keys() or self._speaks() else None
 
     def _ask(self, version: int) -> Handshake:
         scp02_i = self.access.scp02_i if self.access is not None else None
         return self.domain.initialize_update(version, scp02_i=scp02_i)
 
     def _told(self, probe: Handshake) -> CardTold:
-        name = self.identity + (self.domain.aid if self.named_domain else b"")
-        return CardTold(name, probe.diversification, probe.version, probe.protocol)
+        return CardTold(self._keys_name, probe.diversification, probe.version, probe.protocol)
+
+    @property
+    def _keys_name(self) -> bytes:
+        """By what the keys of this domain are diversified; the issuer's domain may be named too."""
+        issuers = not self.named_domain or self.domain.aid in ISSUER_DOMAINS
+        return self.identity if issuers else self.identity + self.domain.aid
 
     def _authenticate(self, probe: Handshake, keys: KeySet) -> None:
         asked = self.access.level if self.access is not None else None
         best = best_level(probe.protocol, probe.i)
-        level = best if asked is None or keys.version in self._doubtful() else asked
+        level = best if asked is None or keys.version in self.unfinished_keys() else asked
         channel = self.domain.authenticate(probe, self.ring, keys, level)
         self._answering = Answering(keys, self._told(probe), probe.i)
         self.level = channel.level
+
+    def explained(self, error: StatusError) -> CardError:
+        """The error to raise for a refusal: in SCP11b every command that manages anything gets one."""
+        scp11 = self.access.scp11 if self.opened and self.access is not None else None
+        if scp11 is None or scp11.variant is not Variant.B or error.sw != REFUSED:
+            return error
+        return CardError("gp.scp11b", sw=f"{error.sw:04X}")
+
+    def new_keys_at_risk(self) -> Consequence | None:
+        """What a person agrees to who puts keys on a card that opens with none of the keys it should have."""
+        if not self.stranger:
+            return None
+        card = printable(self.identity)
+        return Consequence(
+            Words(
+                f"The ledger says that card {card} holds other keys than those that opened it. If this is "
+                "not that card but something that only gives its number, its maker learns the keys put now.",
+                f"台帳によると、カード {card} の鍵は、いま開いた鍵とは別のものです。番号だけを騙る偽物なら、"
+                "これから入れる鍵が作り手に知られます。",
+            ),
+            by_name=True,
+        )
 
     def set_aside(self, known: Iterable[KeySet]) -> NoReturn:
         """Quarantine. Raises CardError ``gp.quarantine``, which names the versions of ``known``."""
@@ -304,6 +339,15 @@ class Session:
     def key_versions(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys(key.version for key in self.held_keys()))
 
+    def channel_versions(self) -> tuple[int, ...]:
+        """The versions that open a channel: whole sets, and the one that did. A key that verifies tokens or
+        load files may have the number of a K-ENC, and opens nothing."""
+        numbers: dict[int, set[int]] = {}
+        for key in self.held_keys():
+            numbers.setdefault(key.version, set()).add(key.kid)
+        used = self.current.version if self.current is not None else None
+        return tuple(one for one, kids in numbers.items() if kids.issuperset(SET_KEY_IDS) or one == used)
+
     def expect_keys(self, keys: tuple[KeyInformation, ...]) -> None:
         """In a dry run: what the card would tell of its keys after a step."""
         self._keys = keys
@@ -325,6 +369,14 @@ class Session:
     def forget_keys(self) -> None:
         """A step has changed the keys: read them again when they are asked for."""
         self._keys = None
+
+
+def _same(one: KeySet | None, other: KeySet) -> bool:
+    """Whether both are the same keys, by version and check values, whatever they are called."""
+    return one is not None and (one.version, [key.kcv for key in one.refs]) == (
+        other.version,
+        [key.kcv for key in other.refs],
+    )
 
 
 def printable(identity: bytes) -> str:

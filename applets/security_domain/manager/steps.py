@@ -35,6 +35,8 @@ class Step(ABC):
 
     name: ClassVar[str]
     reversible: ClassVar[bool] = True
+    found: ClassVar[Words] = Words("already so, nothing to do", "すでにその状態 (処理不要)")
+    """What is said of it when there is nothing to do."""
 
     @abstractmethod
     def describe(self) -> Words:
@@ -82,6 +84,7 @@ class Outcome:
     reversible: bool
     details: Mapping[str, Any] = field(default_factory=dict)
     lines: Sequence[Words] = ()
+    found: Words = Step.found
 
 
 @dataclass
@@ -119,7 +122,9 @@ def carry_out(session: Session, steps: Iterable[Step], report: Report) -> Report
             state = State.DONE
         details = {**step.details(), **(answered or {})}
         lines = step.say(answered) if answered else ()
-        report.outcomes.append(Outcome(step.name, step.describe(), state, step.reversible, details, lines))
+        report.outcomes.append(
+            Outcome(step.name, step.describe(), state, step.reversible, details, lines, step.found)
+        )
     return report
 
 
@@ -140,10 +145,9 @@ def _do(session: Session, step: Step) -> Mapping[str, Any] | None:
 
 
 def _record(session: Session, step: Step, intent: Intent) -> int:
-    """The intent of an earlier, torn attempt is given up: the card has shown that it was not done."""
-    for old in _pending(session, step):
-        session.custody.settle(session.identity, session.domain.aid, old, done=False, outcome={})
-    return session.custody.record(session.identity, session.domain.aid, intent)
+    """In place of the intent of an earlier, torn attempt: the card has shown that it was not done."""
+    again = _pending(session, step)
+    return session.custody.record(session.identity, session.domain.aid, intent, again=again)
 
 
 def _settle_found(session: Session, step: Step) -> None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ....apdu.errors import StatusError
 from .access import NewKeys
 from .recovery import reconcile
 from .session import Session
@@ -73,5 +74,7 @@ def perform(session: Session, verbs: Iterable[Verb], tell: Callable[[Report], No
         report = Report(verb.name)
         try:
             verb.run(session, report)
+        except StatusError as error:
+            raise session.explained(error) from error
         finally:
             tell(report)

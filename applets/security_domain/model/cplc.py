@@ -78,6 +78,11 @@ class Cplc:
         return self.ic_fabricator + self.ic_type + self.ic_fabrication_date + self.ic_serial + self.ic_batch
 
     @property
+    def numbered(self) -> bool:
+        """Whether the chip has a serial number: neither all zeros nor all ones."""
+        return self.ic_serial not in (bytes(len(self.ic_serial)), b"\xff" * len(self.ic_serial))
+
+    @property
     def diversification(self) -> bytes:
         """Ten bytes of it, as our simulated cards give them in INITIALIZE UPDATE."""
         return self.ic_type + self.ic_fabrication_date + self.ic_serial + self.ic_batch

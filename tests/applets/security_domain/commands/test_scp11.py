@@ -76,7 +76,9 @@ def test_what_scp11c_says_could_be_said_again_and_changes_no_keys(
 
 
 def test_scp11b_reads_and_manages_nothing(gp: Gp, options: dict[str, list[object]]) -> None:
-    gp(*options["b"], "--yes", "delete", "A0000001515350", code=11)
+    _, err = gp(*options["b"], "--yes", "delete", "A0000001515350", code=59)
+    assert "proves the card to you" in err
+    assert "--scp11 a または c" in gp(*options["b"], "list", code=59, lang="ja")[1]
     assert "A0000001515350" in gp("list")[0]
 
 
