@@ -7,17 +7,14 @@ domain's authority makes tokens, checks the receipt and tells the registry what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ...apdu.errors import CardError
 from .delegation import CheckedReceipt
+from .domain import Domain
 from .model import SSD_MODULE, SSD_PACKAGE, Privilege, requests
 from .model.parameters import DomainParameters, InstallParameters
 from .model.requests import Request
 from .results import RegisteredKind
-
-if TYPE_CHECKING:
-    from .host import SecurityDomain
 
 __all__ = [
     "DOMAIN_PACKAGES",
@@ -38,13 +35,13 @@ DOMAIN_PACKAGES = (
 """Packages from which supplementary security domains are made, and their module: newer and older cards."""
 
 
-def send(domain: SecurityDomain, request: Request) -> CheckedReceipt | None:
+def send(domain: Domain, request: Request) -> CheckedReceipt | None:
     """Send an INSTALL or DELETE with its token; the receipt when the card gives one."""
     command = request.command(domain.authority.token_for(request))
     return domain.authority.check(domain.card.expect(command).data, request)
 
 
-def parameters_of(domain: SecurityDomain, given: bytes | InstallParameters, *, own: bool) -> bytes:
+def parameters_of(domain: Domain, given: bytes | InstallParameters, *, own: bool) -> bytes:
     """The parameters field: ``given`` as the content of ``C9``, or whole, with the token's reference."""
     if isinstance(given, bytes):
         given = InstallParameters(given, for_application=own or bool(given))
@@ -56,7 +53,7 @@ def parameters_of(domain: SecurityDomain, given: bytes | InstallParameters, *, o
 
 
 def install(
-    domain: SecurityDomain,
+    domain: Domain,
     package: bytes,
     module: bytes,
     instance: bytes,
@@ -74,7 +71,7 @@ def install(
 
 
 def make_selectable(
-    domain: SecurityDomain,
+    domain: Domain,
     instance: bytes,
     *,
     privileges: Privilege = Privilege.NONE,
@@ -90,9 +87,7 @@ def make_selectable(
     return send(domain, request)
 
 
-def extradite(
-    domain: SecurityDomain, aid: bytes, to: bytes, *, origin: bytes | None = None
-) -> CheckedReceipt | None:
+def extradite(domain: Domain, aid: bytes, to: bytes, *, origin: bytes | None = None) -> CheckedReceipt | None:
     """INSTALL [for extradition] of an application or package to the domain ``to``.
 
     ``origin`` is the domain that it belongs to, this one unless told otherwise.
@@ -104,7 +99,7 @@ def extradite(
 
 
 def update(
-    domain: SecurityDomain,
+    domain: Domain,
     aid: bytes,
     *,
     privileges: Privilege | None = None,
@@ -119,7 +114,7 @@ def update(
     return send(domain, request)
 
 
-def delete(domain: SecurityDomain, aids: Sequence[bytes], *, related: bool = False) -> list[CheckedReceipt]:
+def delete(domain: Domain, aids: Sequence[bytes], *, related: bool = False) -> list[CheckedReceipt]:
     """DELETE, one command for each AID, in the order given; with ``related`` a package's instances too.
 
     StatusError 6A88: it is not there. 6985: a package that still has applications.
@@ -136,7 +131,7 @@ def delete(domain: SecurityDomain, aids: Sequence[bytes], *, related: bool = Fal
     return found
 
 
-def _alters(domain: SecurityDomain, aid: bytes, *, related: bool = False) -> None:
+def _alters(domain: Domain, aid: bytes, *, related: bool = False) -> None:
     """Said before the command is sent: an exchange that breaks off may have changed the card as well."""
     domain.contents.changed(aid)
     if related:
@@ -145,7 +140,7 @@ def _alters(domain: SecurityDomain, aid: bytes, *, related: bool = False) -> Non
                 domain.contents.changed(line.aid)
 
 
-def find_domain_module(domain: SecurityDomain) -> tuple[bytes, bytes]:
+def find_domain_module(domain: Domain) -> tuple[bytes, bytes]:
     """Package and module on this card to make domains from. Raises CardError ``gp.no_domain_package``."""
     for package, module in DOMAIN_PACKAGES:
         line = domain.contents.find(package, RegisteredKind.PACKAGE)
@@ -156,7 +151,7 @@ def find_domain_module(domain: SecurityDomain) -> tuple[bytes, bytes]:
 
 
 def create_domain(
-    domain: SecurityDomain,
+    domain: Domain,
     aid: bytes,
     *,
     package: bytes = b"",

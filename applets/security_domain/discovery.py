@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ...apdu.card import Card
 from ...apdu.command import Command
 from ...apdu.errors import CardError, MalformedResponse, StatusError
 from ...apdu.status import status_error
+from .domain import told
 from .host import SecurityDomain
 from .model import Ins, Tag
 from .model.cplc import Cplc, to_json
@@ -44,7 +44,6 @@ NONE_SELECTED = (0x6A82, 0x6A86, 0x6A87, 0x6A81, 0x6700, 0x6D00, 0x6985, 0x6999)
 """Answers to a bare SELECT of cards that select nothing by it."""
 NOT_FOUND = 0x6A82
 APPLICATIONS, FREE_MEMORY, FREE_RAM = 0x81, 0x82, 0x83
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,34 +152,27 @@ def discover(card: Card) -> CardInformation:
 
 def read_information(domain: SecurityDomain, selection: Selection) -> CardInformation:
     """As :func:`discover`, of a domain that was selected with this answer."""
-    card_data = _told(domain.card_data)
+    card_data = told(domain.card_data)
     if card_data is None and selection.recognition:
         card_data = parse_card_data(selection.recognition)
     return CardInformation(
         selection=selection,
-        cplc=_told(lambda: _cplc(domain)),
-        iin=_told(domain.iin),
-        cin=_told(domain.cin),
+        cplc=told(lambda: _cplc(domain)),
+        iin=told(domain.iin),
+        cin=told(domain.cin),
         card_data=card_data,
-        capabilities=_told(domain.capabilities),
-        keys=_told(domain.key_information) or (),
-        resources=_told(lambda: _resources(domain)),
-        sequence_counter=_told(lambda: _number(domain.get_data(Tag.SEQUENCE_COUNTER))),
-        receipt_counter=_told(lambda: _number(domain.get_data(Tag.RECEIPT_COUNTER))),
-        diversification=_told(lambda: domain.get_data(Tag.DIVERSIFICATION)),
+        capabilities=told(domain.capabilities),
+        keys=told(domain.key_information) or (),
+        resources=told(lambda: _resources(domain)),
+        sequence_counter=told(lambda: _number(domain.get_data(Tag.SEQUENCE_COUNTER))),
+        receipt_counter=told(lambda: _number(domain.get_data(Tag.RECEIPT_COUNTER))),
+        diversification=told(lambda: domain.get_data(Tag.DIVERSIFICATION)),
     )
-
-
-def _told(read: Callable[[], Found | None]) -> Found | None:
-    try:
-        return read()
-    except StatusError:
-        return None
 
 
 def _cplc(domain: SecurityDomain) -> Cplc | None:
     """Older cards have it for CLA 00 only."""
-    found = _told(domain.cplc)
+    found = told(domain.cplc)
     if found is not None:
         return found
     response = domain.card.send(Command(0x00, Ins.GET_DATA, Tag.CPLC >> 8, Tag.CPLC & 0xFF, le=256))

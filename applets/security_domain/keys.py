@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -18,10 +17,8 @@ from ...apdu.errors import CardError, InputError
 from ...apdu.ports import KeyRef, KeyRing, KeySet
 from ...apdu.scp11.curves import curve_reference
 from ...apdu.tlv import Tlv, encode_length
+from .domain import Domain
 from .model import MAX_KVN, Ins, KeyType, Tag, lv
-
-if TYPE_CHECKING:
-    from .host import SecurityDomain
 
 __all__ = [
     "PUT_KEY_BARE",
@@ -43,7 +40,7 @@ TYPES = {"aes": KeyType.AES, "3des": KeyType.DES}
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
-def put_key_set(domain: SecurityDomain, ring: KeyRing, keys: KeySet, *, replace: int = 0) -> None:
+def put_key_set(domain: Domain, ring: KeyRing, keys: KeySet, *, replace: int = 0) -> None:
     """PUT KEY of a whole set, added (``replace`` 0) or instead of version ``replace``.
 
     Raises CardError ``gp.key_echo`` when the version or check values that the card answers are not those of
@@ -52,7 +49,7 @@ def put_key_set(domain: SecurityDomain, ring: KeyRing, keys: KeySet, *, replace:
     _symmetric(domain, ring, keys.version, FIRST_KID, keys.refs, replace)
 
 
-def put_key(domain: SecurityDomain, ring: KeyRing, key: KeyRef, kid: int, *, replace: int = 0) -> None:
+def put_key(domain: Domain, ring: KeyRing, key: KeyRef, kid: int, *, replace: int = 0) -> None:
     """PUT KEY of one symmetric key, such as a token, receipt or DAP key, as ``key.version`` and ``kid``.
 
     Errors as :func:`put_key_set`.
@@ -61,7 +58,7 @@ def put_key(domain: SecurityDomain, ring: KeyRing, key: KeyRef, kid: int, *, rep
 
 
 def _symmetric(
-    domain: SecurityDomain, ring: KeyRing, version: int, kid: int, keys: Sequence[KeyRef], replace: int
+    domain: Domain, ring: KeyRing, version: int, kid: int, keys: Sequence[KeyRef], replace: int
 ) -> None:
     _check_version(version)
     bare = PUT_KEY_BARE in domain.card.profile.quirks
@@ -84,9 +81,7 @@ def _block(key: KeyRef, wrapped: bytes, *, bare: bool) -> tuple[bytes, bytes]:
     return bytes((kind,)) + encode_length(len(block)), block
 
 
-def put_public_key(
-    domain: SecurityDomain, key: PublicKey, version: int, kid: int, *, replace: int = 0
-) -> None:
+def put_public_key(domain: Domain, key: PublicKey, version: int, kid: int, *, replace: int = 0) -> None:
     """PUT KEY of a public RSA or EC key, for tokens or load file signatures; it has no check value.
 
     Raises InputError ``gp.version_range``, ``gp.curve`` for a curve that GlobalPlatform does not number.
@@ -108,9 +103,7 @@ def put_public_key(
     _put(domain, replace, kid, data, bytes((version,)), ())
 
 
-def _put(
-    domain: SecurityDomain, replace: int, p2: int, data: bytes, echo: bytes, secret: tuple[Span, ...]
-) -> None:
+def _put(domain: Domain, replace: int, p2: int, data: bytes, echo: bytes, secret: tuple[Span, ...]) -> None:
     extended = len(data) > SHORT_DATA_MAX
     command = Command(
         0x80,
@@ -128,7 +121,7 @@ def _put(
 
 
 def delete_keys(
-    domain: SecurityDomain, *, version: int | None = None, kid: int | None = None, last: bool = False
+    domain: Domain, *, version: int | None = None, kid: int | None = None, last: bool = False
 ) -> None:
     """DELETE keys by version, by identifier, or the one key of both; ``last`` allows the only set left.
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...apdu.command import Command
+from .domain import Domain
 from .model import Ins, StatusScope
 from .registry import lines_inside
 from .results import RegisteredKind
-
-if TYPE_CHECKING:
-    from .host import SecurityDomain
 
 __all__ = [
     "CARD_INITIALIZED",
@@ -28,20 +24,20 @@ DOMAIN_AND_APPLICATIONS = 0x60
 """P1: a security domain and all that is associated with it (GPC 2.3.1 table 11-85)."""
 
 
-def set_locked(domain: SecurityDomain, aid: bytes, *, locked: bool, with_applications: bool = False) -> None:
+def set_locked(domain: Domain, aid: bytes, *, locked: bool, with_applications: bool = False) -> None:
     """Lock or unlock an application or supplementary domain; ``with_applications`` with all that it owns."""
     scope = DOMAIN_AND_APPLICATIONS if with_applications else StatusScope.APPLICATIONS
     _changed(domain, aid, with_applications=with_applications)
     _set_status(domain, scope, LOCKED if locked else UNLOCKED, aid)
 
 
-def set_application_state(domain: SecurityDomain, aid: bytes, state: int) -> None:
+def set_application_state(domain: Domain, aid: bytes, state: int) -> None:
     """Put an application into a state of its own, or a domain into PERSONALIZED (0F)."""
     _changed(domain, aid, with_applications=False)
     _set_status(domain, StatusScope.APPLICATIONS, state, aid)
 
 
-def set_card_state(domain: SecurityDomain, state: int) -> None:
+def set_card_state(domain: Domain, state: int) -> None:
     """The card: 07 initialized, 0F secured, 7F locked, FF terminated (for ever)."""
     for line in domain.contents.known():
         if line.kind is RegisteredKind.ISSUER_DOMAIN:
@@ -49,11 +45,11 @@ def set_card_state(domain: SecurityDomain, state: int) -> None:
     _set_status(domain, StatusScope.ISSUER_DOMAIN, state, b"")
 
 
-def _set_status(domain: SecurityDomain, scope: int, state: int, aid: bytes) -> None:
+def _set_status(domain: Domain, scope: int, state: int, aid: bytes) -> None:
     domain.card.expect(Command(0x80, Ins.SET_STATUS, scope, state, aid))
 
 
-def _changed(domain: SecurityDomain, aid: bytes, *, with_applications: bool) -> None:
+def _changed(domain: Domain, aid: bytes, *, with_applications: bool) -> None:
     domain.contents.changed(aid)
     if with_applications:
         for line in lines_inside(domain.contents.known(), aid):

@@ -6,14 +6,14 @@ What a torn load leaves behind is recognised by the modules that it lacks, and d
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ...apdu.errors import InputError
 from ...apdu.tlv import Tlv
 from . import content
 from .delegation import CheckedReceipt
+from .domain import Domain, Progress
 from .model import Ins, Privilege, Tag, requests
 from .model.cap import LoadFile, load_file_hash
 from .model.parameters import InstallParameters, LoadParameters
@@ -22,16 +22,11 @@ from .model.signatures import Signer
 from .model.tokens import DapBlock
 from .results import Registered, RegisteredKind
 
-if TYPE_CHECKING:
-    from .host import SecurityDomain
-
 __all__ = ["Load", "LoadState", "cleanup", "load", "load_install", "load_state"]
 
 LOADED = 0x01
 LAST_BLOCK = 0x80
 DEFAULT_HASH = "sha256"
-Progress = Callable[[int, int], None]
-"""Is told how many blocks are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ class LoadState(enum.Enum):
     OTHER = "other"
 
 
-def load(domain: SecurityDomain, what: Load, *, progress: Progress | None = None) -> CheckedReceipt | None:
+def load(domain: Domain, what: Load, *, progress: Progress | None = None) -> CheckedReceipt | None:
     """INSTALL [for load], then LOAD in the largest blocks that card and channel allow.
 
     Raises StatusError as soon as the card refuses; what it keeps then, :func:`cleanup` finds.
@@ -115,7 +110,7 @@ def load(domain: SecurityDomain, what: Load, *, progress: Progress | None = None
 
 
 def load_install(
-    domain: SecurityDomain,
+    domain: Domain,
     what: Load,
     module: bytes,
     instance: bytes,
@@ -142,7 +137,7 @@ def load_install(
     return domain.authority.check(response.data, last)
 
 
-def _load_request(domain: SecurityDomain, what: Load, *, combined: bool = False) -> Request:
+def _load_request(domain: Domain, what: Load, *, combined: bool = False) -> Request:
     """The owning domain is always named: some cards take an empty name for an error."""
     parameters = what.parameters
     if parameters.reference is None and domain.authority.reference is not None:
@@ -155,7 +150,7 @@ def _load_request(domain: SecurityDomain, what: Load, *, combined: bool = False)
     )
 
 
-def _blocks(domain: SecurityDomain, what: Load, progress: Progress | None) -> bytes:
+def _blocks(domain: Domain, what: Load, progress: Progress | None) -> bytes:
     """Send the stream; the data of the answer to the last block. Block numbers go round after FF."""
     stream, room = what.stream(), domain.room
     starts = range(0, len(stream), room)
@@ -169,7 +164,7 @@ def _blocks(domain: SecurityDomain, what: Load, progress: Progress | None) -> by
     return answer
 
 
-def load_state(domain: SecurityDomain, what: Load) -> LoadState:
+def load_state(domain: Domain, what: Load) -> LoadState:
     """Whether the card holds the package whole, in pieces, in another version, or not. Asks for one AID."""
     line = domain.contents.find(what.aid, RegisteredKind.PACKAGE)
     if line is None:
@@ -185,7 +180,7 @@ def load_state(domain: SecurityDomain, what: Load) -> LoadState:
     return LoadState.TORN if domain.contents.modules_told else LoadState.COMPLETE
 
 
-def cleanup(domain: SecurityDomain, what: Load) -> Registered | None:
+def cleanup(domain: Domain, what: Load) -> Registered | None:
     """Delete what a torn load left of this package; the line deleted, None when there was nothing to do.
 
     A package that is whole, of another version, or has instances stays. Loading starts anew in any case: a

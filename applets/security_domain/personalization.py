@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from ...apdu.command import Response, Span
 from ...apdu.errors import CardError
 from ...apdu.ports import ChannelDek, KeyRing, KeySet
 from ...apdu.tlv import Tlv
+from .domain import Domain, Progress
 from .model import Ins, KeyType, requests
 from .model.dgi import Dgi, cut
-
-if TYPE_CHECKING:
-    from .host import SecurityDomain
 
 __all__ = [
     "Encryption",
@@ -28,8 +25,6 @@ __all__ = [
 ]
 
 Block = tuple[bytes, tuple[Span, ...]]
-Progress = Callable[[int, int], None]
-"""Is told how many blocks are done, and of how many."""
 MAX_BLOCKS = 256
 LAST_BLOCK, ANSWER_ALLOWED = 0x80, 0x01
 DGI_KEYS, DGI_SYMMETRIC_KEY = 0x00B9, 0x8113
@@ -54,14 +49,14 @@ class Encryption(enum.IntEnum):
     ALL = 0x60
 
 
-def begin(domain: SecurityDomain, instance: bytes) -> None:
+def begin(domain: Domain, instance: bytes) -> None:
     """INSTALL [for personalization]: STORE DATA reaches ``instance`` from now on, until the last block."""
     domain.contents.changed(instance)
     domain.card.expect(requests.personalization_request(instance).command())
 
 
 def store_data(
-    domain: SecurityDomain,
+    domain: Domain,
     groupings: Iterable[Dgi],
     *,
     encryption: Encryption = Encryption.APPLICATION_DEPENDENT,
@@ -76,7 +71,7 @@ def store_data(
 
 
 def store_objects(
-    domain: SecurityDomain,
+    domain: Domain,
     objects: Iterable[Tlv],
     *,
     encryption: Encryption = Encryption.NONE,
@@ -89,7 +84,7 @@ def store_objects(
 
 
 def store_raw(
-    domain: SecurityDomain,
+    domain: Domain,
     data: bytes,
     *,
     structure: Structure = Structure.NONE,
@@ -104,7 +99,7 @@ def store_raw(
 
 
 def store_chunks(
-    domain: SecurityDomain,
+    domain: Domain,
     chunks: Sequence[bytes],
     *,
     structure: Structure = Structure.NONE,
@@ -127,7 +122,7 @@ def _pieces(stream: bytes, room: int, *, secret: bool = False) -> list[Block]:
 
 
 def _send(
-    domain: SecurityDomain, blocks: Sequence[Block], p1: int, answer: bool, progress: Progress | None
+    domain: Domain, blocks: Sequence[Block], p1: int, answer: bool, progress: Progress | None
 ) -> Response:
     if not blocks:
         raise ValueError("STORE DATA carries something")
