@@ -316,6 +316,20 @@ def test_a_mandated_signature_is_needed_for_every_load(name: str) -> None:
     assert load(host, dap_block(SSD, good)) == 0x9000
 
 
+def test_one_signature_does_not_stand_for_another() -> None:
+    """The mandated domain's is asked for beside that of the domain that the package goes to."""
+    card = verifying_domain(DEFAULT, "C1")
+    other = SSD[:-1] + b"\xbb"
+    assert domain(card, other, privileges="C0") == 0x9000
+    host = GpHost(card.transmit, SSD_KEYS)  # type: ignore[arg-type]
+    host.select(other)
+    host.open(0x03)
+    put_aes(host, DAP, DEFAULT, SSD_KEYS[2])
+    ours, theirs = (dap_block(aid, cmac(DEFAULT, HASH)) for aid in (SSD, other))
+    for blocks, sw in ((ours, 0x6985), (theirs, 0x6985), (ours + theirs, 0x9000)):
+        assert load(session(card), blocks, domain_aid=other) == sw
+
+
 def test_ecdsa_may_come_in_der() -> None:
     key = private_key("P-256")
     card = verifying_domain(key, "C1")
