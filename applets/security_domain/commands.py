@@ -335,8 +335,8 @@ class _Consent:
 
     def __call__(self, session: Session, consequence: Consequence) -> None:
         """Raises InputError ``gp.consent`` without a terminal, CardChanged for the name of another card."""
-        # In JSON too, which goes to standard output: nobody agrees to what he was not told.
-        click.echo(consequence.what.in_language(language()), err=True)
+        if not self._settings["as_json"] or sys.stdin.isatty():  # nobody agrees to what he was not told
+            click.echo(consequence.what.in_language(language()), err=True)
         named = self._settings["card_name"]
         if consequence.by_name and named is None:
             self._needs_terminal(consequence)

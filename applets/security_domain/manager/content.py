@@ -14,7 +14,7 @@ from .custody import Intent
 from .session import Consequence, Session
 from .steps import INTENT_PREFIX, Step
 
-__all__ = ["Delete", "Extradite", "Install", "UpdateRegistry", "find", "hexa", "receipt_json"]
+__all__ = ["Delete", "Extradite", "Install", "UpdateRegistry", "doomed", "find", "hexa", "receipt_json"]
 
 INSTALLED, SELECTABLE = 0x03, 0x07
 
@@ -114,10 +114,10 @@ class Delete(Step):
         return False
 
     def consequence(self, session: Session) -> Consequence | None:
-        dependents = session.dependents(self.aid)
-        if not dependents:
+        going = doomed(session, self.aid)
+        if not going:
             return None
-        names = ", ".join(hexa(line.aid) for line in dependents)
+        names = ", ".join(map(hexa, going))
         return Consequence(
             Words(
                 f"With {hexa(self.aid)} these go, with all data and keys in them: {names}.",
@@ -126,15 +126,23 @@ class Delete(Step):
         )
 
     def do(self, session: Session) -> Mapping[str, Any] | None:
-        receipts = session.domain.delete(self.aid, related=self.related)
+        """A card deletes the applications of a package with it, but no domain that anything belongs to: what
+        belongs to one goes first, piece by piece, and a torn run is taken up where it ended."""
+        going = doomed(session, self.aid)
+        alone = {line.aid for line in session.registry().values() if line.package == self.aid}
+        together = alone.issuperset(going)
+        if not together:
+            for aid in going:
+                session.domain.delete(aid)
+        receipts = session.domain.delete(self.aid, related=self.related and together)
         return receipt_json(receipts[0] if receipts else None)
 
     def intent(self, session: Session) -> Intent:
         return Intent(INTENT_PREFIX + self.name, self.details(), held=session.current)
 
     def foresee(self, session: Session) -> None:
-        for line in session.dependents(self.aid):
-            session.registry().pop(line.aid, None)
+        for aid in doomed(session, self.aid):
+            session.registry().pop(aid, None)
         session.registry().pop(self.aid, None)
 
 
@@ -190,6 +198,24 @@ class UpdateRegistry(Step):
 
     def foresee(self, session: Session) -> None:
         session.expect(find(session, self.aid), privileges=self.privileges)
+
+
+def doomed(session: Session, aid: bytes) -> list[bytes]:
+    """All that depends on ``aid``, in the order in which it can be deleted: what depends on it, and so on."""
+    order: dict[bytes, None] = {}
+    open_ = [(aid, iter(session.dependents(aid)))]
+    seen = {aid}
+    while open_:
+        name, rest = open_[-1]
+        line = next((one for one in rest if one.aid not in seen), None)
+        if line is not None:
+            seen.add(line.aid)
+            open_.append((line.aid, iter(session.dependents(line.aid))))
+        else:
+            open_.pop()
+            order[name] = None
+    order.pop(aid, None)
+    return list(order)
 
 
 def find(session: Session, aid: bytes) -> Registered:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegata.apdu.errors import MalformedResponse
+from tegata.apdu.tlv import Tlv
 from tegata.applets.security_domain import model
 from tegata.applets.security_domain.model.cplc import Cplc, date_code, read_date
 from tegata.applets.security_domain.model.dgi import Dgi, cut, read_dgis
@@ -134,11 +135,29 @@ def test_card_data_of_a_real_card() -> None:
 
 
 def test_a_domain_is_told_from_an_application_by_its_privilege() -> None:
-    raw = bytes.fromhex("E3184F08A0000000035350419F700107C503800000C403A00001")
+    raw = bytes.fromhex("E31A4F08A0000000035350419F700107C503800000C405A000000001")
     (entry,) = parse_registry(raw, model.StatusScope.APPLICATIONS)
     assert entry.kind is RegisteredKind.DOMAIN
-    assert entry.package.hex() == "a00001"
+    assert entry.package.hex() == "a000000001"
     assert not entry.locked
+
+
+@pytest.mark.parametrize("length", [1, 4, 17, 100])
+@pytest.mark.parametrize("tag", [0x4F, 0xC4, 0xCC, 0x84])
+def test_an_aid_of_a_length_that_none_has(tag: int, length: int) -> None:
+    """It would go into the ledger, into messages and back to the card."""
+    entry = {0x4F: Tlv(0x4F, bytes(8)), 0x9F70: Tlv(0x9F70, b"\x07"), tag: Tlv(tag, bytes(length))}
+    with pytest.raises(MalformedResponse, match=f"an AID of {length} bytes"):
+        parse_registry(bytes(Tlv.build(0xE3, entry.values())), model.StatusScope.APPLICATIONS)
+    with pytest.raises(MalformedResponse, match=f"an AID of {length} bytes"):
+        parse_selection(bytes(Tlv.build(0x6F, [Tlv(0x84, bytes(length))])), b"", locked=False)
+
+
+@pytest.mark.parametrize("serial", ["00000000", "FFFFFFFF"])
+def test_a_cplc_without_a_serial_number_is_that_of_many_cards(serial: str) -> None:
+    raw = bytes.fromhex("47900050479120813518" + "6001" + serial + "8888") + bytes(24)
+    assert not Cplc.parse(raw).numbered
+    assert Cplc.parse(raw.replace(bytes.fromhex(serial + "8888"), bytes.fromhex("000000018888"))).numbered
 
 
 @given(st.binary(max_size=80))

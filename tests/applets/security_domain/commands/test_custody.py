@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -165,6 +167,30 @@ def test_two_keys_of_one_name_are_told_apart_or_refused(gp: Gp) -> None:
     gp("keys", "rotate", "--new-master", "default", "--new-version", "03", code=SAME_NAME)
 
 
-def test_nobody_agrees_in_json_to_what_he_was_not_told(gp: Gp) -> None:
-    _, err = gp("--json", "--yes", "lock", "card", "--secure")
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nobody_agrees_in_json_to_what_he_was_not_told(gp: Gp, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, err = gp("--json", "lock", "card", "--secure", code=CONSENT)
+    assert json.loads(err)["code"] == "gp.consent"  # standard error has one object too
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    _, err = gp("--json", "lock", "card", "--secure")
     assert "never goes back" in err
+
+
+def test_a_domain_goes_with_all_that_belongs_to_it(gp: Gp) -> None:
+    """The card deletes no domain that anything belongs to: it goes last, and each thing is named before."""
+    outer, inner, innermost = "F0746567617461AA", "F0746567617461BB", "F0746567617461CC"
+    for name in (outer, inner, innermost):
+        gp("domain", "create", name)
+    gp("domain", "extradite", innermost, "--to", inner, "then", "domain", "extradite", inner, "--to", outer)
+    _, err = gp("delete", outer, "--with-dependents", code=CONSENT)
+    assert f"{innermost}, {inner}" in err
+    foreseen = gp("--dry-run", "delete", outer, "--with-dependents", "then", "list")[0]
+    assert inner not in foreseen
+    gp("--yes", "delete", outer, "--with-dependents")
+    assert "F07465676174" not in gp("list")[0].replace("F054454741544101", "")
