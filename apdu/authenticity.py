@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
@@ -180,6 +179,8 @@ def _load_certificate(path: Path) -> Anchor:
 
 def _public_key(raw: bytes) -> RsaPublicKey:
     """Raises ValueError for anything but an RSA-2048 key."""
+    from cryptography import x509  # slow to load, and every card is asked whether it is a My Number Card
+
     if b"-----BEGIN CERTIFICATE" in raw:
         key: object = x509.load_pem_x509_certificate(raw).public_key()
     elif b"-----BEGIN" in raw:

@@ -7,19 +7,16 @@ that both see the same cards, keys and quarantine. Only references of keys are s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..apdu.errors import CardError, Words
 from ..apdu.ports import KeySet
-from ..applets.security_domain.manager import OFF_THE_RECORD, Custody, Intent, Pending, printable
-from ..reader_bridge.store import Settings
+from ..applets.security_domain.manager import Intent, Pending, printable
 from .issuance.work import UNUSABLE
 from .keyring import FIXED
 from .ledger import Books, Card, Key, Ledger
-from .workplace import open_ledger
 
-__all__ = ["LedgerCustody", "open_custody"]
+__all__ = ["LedgerCustody"]
 
 ORDER = {"intended": 0, "live": 1, "previous": 2}
 OUTCOME, DOMAIN, HOLDER, KEYS = "outcome", "domain", "holder", "keys"
@@ -146,14 +143,3 @@ def _fate(key: Key, written: list[str], outcome: Mapping[int, str]) -> str:
 
 def _given_up(key: Key, written: list[str]) -> str:
     return "gone" if key.state == "intended" and key.ref.kcv in written else ""
-
-
-def open_custody(database: str | None, *, write: bool) -> Custody:
-    """The ledger at a path or URL, by default the one in the home folder.
-
-    One that does not exist yet is made only when something will be written (``write``).
-    """
-    place = Path(database) if database else Settings.load().file("ledger.db")
-    if not write and "://" not in str(database) and not place.exists():
-        return OFF_THE_RECORD
-    return LedgerCustody(open_ledger(database))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from . import legacy, x509
+from . import legacy
 from .certificates import Certificate, Role
 
 __all__ = [
@@ -34,6 +34,8 @@ MAX_CHAIN = 4
 def read_certificate(raw: bytes) -> Certificate:
     """One certificate of either format. Raises ValueError."""
     if raw[:1] == b"\x30":
+        from . import x509  # slow to load, and most cards are opened without certificates
+
         return x509.read(raw)
     return legacy.read(raw)
 

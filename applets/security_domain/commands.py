@@ -321,7 +321,7 @@ def _custody(settings: Settings, access: Access | None, verbs: Sequence[Verb], *
         if not simulated and not well_known:
             raise InputError("gp.ledger_needed")
         return OFF_THE_RECORD
-    from ...provisioning.custody import open_custody  # a database is slow to load, and info needs none
+    from ...provisioning.keeper import open_custody  # info needs none
 
     changes = not settings["dry_run"] and any(verb.changes for verb in verbs)
     return open_custody(settings["ledger"], write=changes)
