@@ -210,8 +210,12 @@ def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
     knows, and the maker's.
 
     On a card that was torn after the first step the new set opens already; what is left is to delete.
+    Raises InputError ``gp.same_keys`` when nothing but the version would change.
     """
     keys = new_set(session, wanted)
+    for current in _sets(session.current):
+        if current.version != keys.version and _values(current) == _values(keys):
+            raise InputError("gp.same_keys", old=f"{current.version:02X}", new=f"{keys.version:02X}")
     known = session.custody.candidates(session.identity, session.domain.aid)
     old = [*(one.version for one in (*_sets(session.current), *known)), FACTORY_KVN]
     rest = [version for version in dict.fromkeys(old) if version != keys.version]
@@ -223,6 +227,11 @@ def rotate(session: Session, wanted: NewKeys) -> Sequence[Step]:
 def _sets(current: KeySet | None) -> tuple[KeySet, ...]:
     """The set that opened the channel, if it was one."""
     return () if current is None else (current,)
+
+
+def _values(keys: KeySet) -> list[tuple[str, str]]:
+    """What tells the keys of a set from others without telling them: algorithm and check value."""
+    return [(ref.algorithm, ref.kcv) for ref in keys.refs]
 
 
 def _torn(session: Session, keys: KeySet) -> bool:

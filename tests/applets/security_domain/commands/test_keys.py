@@ -85,6 +85,16 @@ def test_from_a_key_ring_and_on_to_the_next_version(gp: Gp, ring: str) -> None:
     assert gp.json("--keyring", ring, "list")["channel"]["key_version"] == "02"
 
 
+def test_a_rotation_that_changes_no_key_is_refused(gp: Gp, ring: str) -> None:
+    same = ("--new-master", "cards", "--new-scheme", "kdf3")
+    gp("--keyring", ring, "keys", "rotate", *same, "--new-version", "01")
+    opened = ("--keyring", ring, "--master", "cards", "--scheme", "kdf3")
+    _, err = gp(*opened, "keys", "rotate", "--new-version", "02", code=53)
+    assert "the same keys as version 01" in err
+    assert {key["version"] for key in gp.verb("keys", "list")["keys"]} == {"01"}
+    gp(*opened, "keys", "rotate", *same, "--new-length", "32", "--new-version", "02")
+
+
 def test_put_beside_and_in_place(gp: Gp) -> None:
     first, second = gp.key_file("one.toml"), gp.key_file("two.toml", OTHER_KEY)
     gp("keys", "put", "--new-keys", first, "--new-version", "05")
