@@ -11,6 +11,7 @@ from tegata.apdu.ports import KeyRef
 from tegata.apdu.scp03 import key_check_value
 from tegata.provisioning.issuance import Desk, Outcome, apply, begin_work
 from tegata.provisioning.ledger import Ledger
+from tegata.simulators.apps.security_domain.keystore import read_record
 from tegata.simulators.card import MemoryStore, PowerCut, SimulatedCard
 
 from .conftest import EMPLOYEE, BadgeDesk, link
@@ -75,10 +76,9 @@ def keys_on(content: dict[str, bytes]) -> Iterator[tuple[str, str, bytes]]:
     """Holder, usage and value of every secret in the simulated card's memory."""
     for name, value in content.items():
         if name.startswith(DOMAIN + "key/"):
-            body = value[1:]
-            third = len(body) // 3
-            for index, usage in enumerate(("enc", "mac", "dek")):
-                yield "a000000151000000", usage, body[index * third : (index + 1) * third]
+            keys = {key.kid: key.secret.reveal() for key in read_record(value, int(name[-2:], 16))}
+            for kid, usage in enumerate(("enc", "mac", "dek"), start=1):
+                yield "a000000151000000", usage, keys[kid]
         elif name == PIV + "9b":
             yield "a000000308000010000100", "piv-9b", value[1:]
         elif name in (PIV + "pin", PIV + "puk"):

@@ -109,8 +109,8 @@ def rebuilt(signature: bytes, **parts: bytes) -> bytes:
 def test_a_crowd_inside_is_refused_before_it_is_taken_apart(part: str, count: int, signer: Holder) -> None:
     signature = sign_detached(b"data", signer.certificate, signer.sign_digest)
     crowded = rebuilt(signature, **{part: b"\x30\x00" * count})
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(Refused) as caught:
         read_signed_data(crowded)
     assert caught.value.code == "verify.structure"
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
