@@ -283,6 +283,14 @@ class MemoryRing(ComputingRing):
                 raise TypeError("a ring in memory has keys in memory")
             return ChannelDek(sequence=channel.sequence, session=Secret(key.value.reveal()), cbc=channel.cbc)
 
+    def known_key(self, ref: KeyRef, block: int) -> Secret:
+        """A key that this process knows, filled with zeros to whole blocks, for another ring's DEK to encrypt."""
+        with self._key(ref) as key:
+            if not isinstance(key, MemoryKey):
+                raise TypeError("a ring in memory has keys in memory")
+            raw = key.value.reveal()
+            return Secret(raw + bytes(-len(raw) % block))
+
 
 def _scp03(key: StaticKey, constant: int, context: bytes) -> Secret:
     return key.disclose(Cmac(derivation_inputs(constant, len(key), context)), len(key))

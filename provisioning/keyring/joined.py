@@ -1,8 +1,9 @@
 """Two rings as one: a card leaves the keys that a person brought along for those of a ring.
 
 Every operation goes to the ring that a reference names; a second ring of keys brought along is told apart by
-its label. Where the DEK is in the one and the key in the other,
-the ring in memory hands over its DEK; a key never changes rings.
+its label. Where the DEK is in the one and the key in the other, what was brought along, and so is in memory
+anyway, is handed over: its DEK for a key of the ring, its key to be encrypted under the ring's DEK. Nothing
+leaves the ring.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from ...apdu.errors import InputError
 from ...apdu.ports import ChannelDek, KeyRef, KeyRing, SessionKeys
 from ...apdu.secret import Secret
+from .keys import BLOCK
 from .static import StaticKeyRing
 
 __all__ = ["JoinedKeyRing"]
@@ -66,6 +68,8 @@ class JoinedKeyRing:
 
     def wrap_for_put_key(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
         ring = self._of(key)
+        if self._follows(dek, ring):
+            return self._under_the_rings(dek, key)
         return ring.wrap_for_put_key(self._dek(dek, ring), key)
 
     def authorize(self, ref: KeyRef, data: bytes) -> bytes:
@@ -79,6 +83,8 @@ class JoinedKeyRing:
 
     def encrypt_dgi(self, dek: KeyRef | ChannelDek, value: KeyRef) -> bytes:
         ring = self._of(value)
+        if self._follows(dek, ring):
+            return self._under_the_rings(dek, value)
         return ring.encrypt_dgi(self._dek(dek, ring), value)
 
     def encrypt_dgi_value(self, dek: KeyRef | ChannelDek, value: Secret) -> bytes:
@@ -109,10 +115,18 @@ class JoinedKeyRing:
             raise InputError("keyring.reference", what="a key set from two rings")
         return self._of(enc)
 
+    def _follows(self, dek: KeyRef | ChannelDek, ring: KeyRing) -> bool:
+        """Whether a key brought along goes under the ring's DEK."""
+        static = dek if isinstance(dek, KeyRef) else dek.static
+        return static is not None and ring is self._given and self._of(static) is not ring
+
+    def _under_the_rings(self, dek: KeyRef | ChannelDek, key: KeyRef) -> bytes:
+        block = dek.block if isinstance(dek, ChannelDek) else BLOCK[dek.algorithm]
+        with self._given.known_key(key, block) as value:
+            return self._ring.encrypt_value(dek, value)
+
     def _dek(self, dek: KeyRef | ChannelDek, ring: KeyRing) -> KeyRef | ChannelDek:
         static = dek if isinstance(dek, KeyRef) else dek.static
         if static is None or self._of(static) is ring:
             return dek
-        if ring is self._given:
-            raise InputError("keyring.use", usage="dek")
         return self._given.known_dek(dek)

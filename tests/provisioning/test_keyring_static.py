@@ -131,8 +131,14 @@ def test_a_card_leaves_the_given_keys_for_those_of_a_ring(tmp_path: Path, passph
     assert joined.encrypt_dgi(given[2], pin) == file.encrypt_dgi(own[2], pin)
     assert joined.encrypt_dgi_value(given[2], joined.reveal_pin(pin)) == file.encrypt_dgi(own[2], pin)
     assert joined.kcv(given[0]) == bytes.fromhex("504A77")
-    with pytest.raises(InputError):  # the ring's DEK does not leave it, so the given keys cannot follow
-        joined.wrap_for_put_key(new[2], given[0])
+    # And back: the ring's DEK does not leave it, but encrypts the given key, which is in memory anyway.
+    same = file.wrap_for_put_key(refs(file, "badges", "sp800-108-cmac")[2], own[0])
+    assert joined.wrap_for_put_key(new[2], given[0]) == same
+    assert joined.encrypt_dgi(new[2], given[0]) == same
+    ring_des = refs(file, "badges", "sp800-108-cmac", algorithm="3des")[2]
+    for cbc in (False, True):
+        channel = ChannelDek(static=ring_des, sequence=b"\x00\x07", cbc=cbc)
+        assert joined.wrap_for_put_key(channel, des) == file.wrap_for_put_key(channel, own_des)
     with pytest.raises(InputError):
         joined.session(given[0], new[1], host_challenge=HOST, card_challenge=CARD)
 

@@ -95,6 +95,19 @@ def test_a_rotation_that_changes_no_key_is_refused(gp: Gp, ring: str) -> None:
     gp(*opened, "keys", "rotate", *same, "--new-length", "32", "--new-version", "02")
 
 
+@pytest.mark.parametrize("length", ["16", "24"])
+def test_from_a_key_ring_back_to_known_keys(gp: Gp, ring: str, length: str) -> None:
+    away = ("keys", "rotate", "--new-master", "cards", "--new-version", "01", "--new-length", length)
+    gp("--keyring", ring, "--keys", "default", *away)
+    gp("--keyring", ring, "keys", "rotate", "--new-keys", "default", "--new-version", "02")
+    assert gp.json("list")["channel"]["key_version"] == "02"
+    gp("--keyring", ring, "keys", "rotate", "--new-master", "cards", "--new-version", "03")
+    long = gp.key_file("long.toml", KEY + KEY[:16])
+    gp("--keyring", ring, "keys", "rotate", "--new-keys", long, "--new-version", "04")
+    found = gp.verb("--keys", long, "keys", "list")["keys"]
+    assert {(key["version"], key["length"]) for key in found} == {("04", 24)}
+
+
 def test_put_beside_and_in_place(gp: Gp) -> None:
     first, second = gp.key_file("one.toml"), gp.key_file("two.toml", OTHER_KEY)
     gp("keys", "put", "--new-keys", first, "--new-version", "05")
