@@ -46,7 +46,7 @@ class _Hex(click.ParamType[bytes]):
 
     name = "hex"
 
-    def __init__(self, least: int = 0, most: int = 0xFFFF, what: str = "bytes") -> None:
+    def __init__(self, least: int = 0, most: int = 0xFFFF, what: str = "a value") -> None:
         self.least, self.most, self.what = least, most, what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
@@ -59,7 +59,7 @@ class _Hex(click.ParamType[bytes]):
             self.fail(f"{value!r} is not hex", param, ctx)
         if not self.least <= len(raw) <= self.most:
             self.fail(
-                f"{self.what} of {self.least} to {self.most} bytes are needed, got {len(raw)}", param, ctx
+                f"{self.what} of {self.least} to {self.most} bytes is needed, got {len(raw)}", param, ctx
             )
         return raw
 
@@ -181,7 +181,10 @@ SESSION_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--key", "key_hex"),
         {"type": HEX, "metavar": "HEX", "help": "One key for all three; simulated cards only."},
     ),
-    (("--key-version",), {"type": VERSION, "help": "Version of the key set (default: the card's first)."}),
+    (
+        ("--key-version",),
+        {"type": VERSION, "help": "Version of the key set, two hex digits (default: the card's first)."},
+    ),
     (
         ("--level",),
         {
@@ -191,7 +194,11 @@ SESSION_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (
         ("--scp02-i",),
-        {"type": VERSION, "help": "How an SCP02 card is set up (it does not tell): 15, 55, …  [default: 55]"},
+        {
+            "type": VERSION,
+            "metavar": "HEX",
+            "help": "How an SCP02 card is set up (it does not tell): 15, 55, …  [default: 55]",
+        },
     ),
     (
         ("--scp11",),
@@ -269,7 +276,9 @@ def new_key_options(function: Function) -> Function:
         ),
         click.option("--new-master", metavar="LABEL", help="Master key in the ring (default: --master)."),
         click.option("--new-scheme", metavar="NAME", help="How they come from it  [default: sp800-108-cmac]"),
-        click.option("--new-version", type=VERSION, required=True, help="Version of the new set, 01 to 7F."),
+        click.option(
+            "--new-version", type=VERSION, required=True, help="Version of the new set, 01 to 7F (hex)."
+        ),
         click.option(
             "--new-length",
             type=click.Choice(["16", "24", "32"]),

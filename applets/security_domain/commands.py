@@ -335,11 +335,13 @@ class _Consent:
 
     def __call__(self, session: Session, consequence: Consequence) -> None:
         """Raises InputError ``gp.consent`` without a terminal, CardChanged for the name of another card."""
+        named = self._settings["card_name"]
+        typed = consequence.by_name and named is None
+        if typed or not self._settings["yes"]:
+            self._needs_terminal(consequence)
         if not self._settings["as_json"] or sys.stdin.isatty():  # nobody agrees to what he was not told
             click.echo(consequence.what.in_language(language()), err=True)
-        named = self._settings["card_name"]
-        if consequence.by_name and named is None:
-            self._needs_terminal(consequence)
+        if typed:
             named = click.prompt(
                 _both(
                     "Type the card's identity, as info shows it",
@@ -352,7 +354,6 @@ class _Consent:
         if named is not None:
             self._compare(session, named)
         if not self._settings["yes"]:
-            self._needs_terminal(consequence)
             card = printable(session.identity)
             click.confirm(_both(f"Card {card}: go on?", f"カード {card}: 続けますか?"), abort=True, err=True)
 

@@ -64,7 +64,9 @@ def rotate_command(**new: str | int | None) -> Verb:
     return Change("keys rotate", partial(rotate, wanted=wanted), wanted)
 
 
-KID = click.option("--kid", type=VERSION, default="01", show_default=True, help="Number of the key (hex).")
+KID = click.option(
+    "--kid", type=VERSION, metavar="HEX", default="01", show_default=True, help="Number of the key (hex)."
+)
 AGAIN = click.option("--replace", is_flag=True, help="Instead of the key that is there.")
 
 
@@ -77,7 +79,7 @@ def put_public_command(file: Path, new_version: int, kid: int, replace: bool) ->
     """Put the public key in FILE (PEM, RSA or EC), which verifies tokens or load files.
 
     \b
-    tegata gp keys put-public token.pem --new-version 70
+    tegata gp keys put-public token-public.pem --new-version 70
     """
     key = read_verifying_key(file)
     if isinstance(key, SymmetricKey):

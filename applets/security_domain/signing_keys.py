@@ -37,6 +37,7 @@ __all__ = [
 
 LARGEST = 1 << 16
 PUBLIC = b"-----BEGIN PUBLIC KEY-----"
+PRIVATE = b"PRIVATE KEY-----"
 
 
 def read_signing_key(path: Path, passphrase: Callable[[], Secret]) -> SigningKey:
@@ -64,8 +65,16 @@ def read_signing_key(path: Path, passphrase: Callable[[], Secret]) -> SigningKey
 def read_verifying_key(path: Path) -> VerifyingKey:
     """A public key, or an AES key. Raises InputError ``gp.signing_key``."""
     raw = _read(path, secret=False)
+    if PRIVATE in raw:
+        what = Words(
+            "it is a private key, and the public one is wanted (openssl pkey -in FILE -pubout -out PUBLIC)",
+            "秘密鍵です。必要なのは公開鍵です (openssl pkey -in FILE -pubout -out PUBLIC)",
+        )
+        raise _refused(path, what)
     if PUBLIC not in raw:
-        return _symmetric(path, _read(path, secret=True))
+        found = _symmetric(path, raw)
+        _read(path, secret=True)
+        return found
     try:
         key = load_pem_public_key(raw)
     except (ValueError, UnsupportedAlgorithm):

@@ -284,7 +284,7 @@ class MemoryRing(ComputingRing):
             return ChannelDek(sequence=channel.sequence, session=Secret(key.value.reveal()), cbc=channel.cbc)
 
     def known_key(self, ref: KeyRef, block: int) -> Secret:
-        """A key that this process knows, filled with zeros to whole blocks, for another ring's DEK to encrypt."""
+        """A key that this process knows, zeros up to whole blocks behind it, for another ring's DEK."""
         with self._key(ref) as key:
             if not isinstance(key, MemoryKey):
                 raise TypeError("a ring in memory has keys in memory")

@@ -131,6 +131,8 @@ def read_key(path: Path) -> tuple[Secret, str]:
 def _read(path: Path) -> _Given:
     if os.name == "posix" and path.is_file() and path.stat().st_mode & 0o077:
         raise _refused(path, Words("others can read it", "ほかの人も読めます"))
+    if not path.is_file():
+        raise _refused(path, Words("there is no such file", "そのファイルはありません"))
     try:
         text = read_regular(path, LARGEST).decode("utf-8").strip()
         found = {"key": text} if re.fullmatch(r"[0-9A-Fa-f\s]+", text) else tomllib.loads(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ....apdu.errors import CardError, Words
@@ -40,11 +40,15 @@ class Install(Step):
         return {"aid": hexa(self.instance), "package": hexa(self.package), "module": hexa(self.module)}
 
     def done(self, session: Session) -> bool:
-        """Raises CardError ``gp.aid_taken`` when the name belongs to something else, ``gp.not_there``."""
+        """Raises CardError ``gp.aid_taken`` when the name belongs to something else, ``gp.privileges`` when
+        it is there without privileges that are wanted, ``gp.not_there``."""
         line = session.find(self.instance)
         if line is not None:
             if line.kind is RegisteredKind.PACKAGE or line.package not in (b"", self.package):
                 raise CardError("gp.aid_taken", aid=hexa(self.instance), owner=hexa(line.package) or "?")
+            missing = replace(line, privileges=self.privileges & ~line.privileges).privilege_names
+            if missing:
+                raise CardError("gp.privileges", aid=hexa(self.instance), names=", ".join(missing))
             return line.life_cycle != INSTALLED or not self.selectable
         self._check_package(session)
         return False

@@ -23,25 +23,37 @@ KINDS = {
     RegisteredKind.APPLICATION: Words("application", "アプリケーション"),
     RegisteredKind.PACKAGE: Words("package", "パッケージ"),
 }
+MODULE = Words("  applet in it", "  アプレット")
 
 
 def list_registry(session: Session, report: Report) -> None:
     """The registry, domain by domain as the card gives it."""
     lines = list(session.registry().values())
     report.data["registry"] = [line.to_json() for line in lines]
+    issuers = [line.aid for line in lines if line.kind is RegisteredKind.ISSUER_DOMAIN]
+    usual = issuers[0] if issuers else session.domain.aid
     for line in lines:
-        kind = KINDS[line.kind]
         rest = f"{hexa(line.aid):<32} {line.state}"
-        extra = _extra(line)
-        report.say(f"{kind:<16}{rest}{extra}", f"{kind.ja:<16}{rest}{extra}")
+        owner = line.domain if line.domain not in (b"", usual, line.aid) else b""
+        _say(report, KINDS[line.kind], rest + _extra(line, owner))
+        for module in line.modules:
+            _say(report, MODULE, hexa(module))
 
 
-def _extra(line: Registered) -> str:
+def _say(report: Report, kind: Words, rest: str) -> None:
+    report.say(f"{kind:<16}{rest}", f"{kind.ja:<16}{rest}")
+
+
+def _extra(line: Registered, owner: bytes) -> str:
+    """Behind the state: version, ``<`` the package it is made of, ``@`` the domain that it belongs to unless
+    that is the issuer's, privileges."""
     parts = []
     if line.version:
         parts.append("v" + ".".join(str(byte) for byte in line.version))
     if line.package:
         parts.append(f"< {hexa(line.package)}")
+    if owner:
+        parts.append(f"@ {hexa(owner)}")
     names = [name for name in line.privilege_names if name != "security-domain"]
     parts += names
     return "  " + " ".join(parts) if parts else ""

@@ -107,6 +107,8 @@ def test_a_domain_that_wants_tokens_from_the_command_line_alone(gp: Gp, key: Pat
     openssl(gp.folder, "pkey", "-in", "private.pem", "-pubout", "-out", "public.pem")
     private, public = gp.folder / "private.pem", gp.folder / "public.pem"
     private.chmod(0o600)
+    _, err = gp("keys", "put-public", private, "--new-version", "70", code=206)
+    assert "it is a private key" in err
     gp("keys", "put-public", public, "--new-version", "70")
     gp("keys", "put-single", "--for", "receipt", "--new-keys", key, "--new-version", "71")
     kinds = {(one["version"], one["kid"]) for one in gp.verb("keys", "list")["keys"]}

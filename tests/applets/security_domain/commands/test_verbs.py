@@ -44,9 +44,18 @@ def test_list_shows_the_registry(gp: Gp) -> None:
     assert "authorized-management" in issuer["privileges"]
     badge = next(line for line in registry if line["aid"] == PACKAGE)
     assert (badge["kind"], badge["version"], badge["modules"]) == ("package", "1.0", [MODULE])
-    out, _ = gp("list")
-    assert PACKAGE in out
+    lines = gp("list")[0].splitlines()
+    at = next(number for number, line in enumerate(lines) if PACKAGE in line)
+    assert lines[at + 1].split() == ["applet", "in", "it", MODULE]
+    assert not any("@" in line for line in lines)  # all of it is the issuer's
     assert "パッケージ" in gp("list", lang="ja")[0]
+
+
+def test_list_tells_what_belongs_to_another_domain(gp: Gp) -> None:
+    gp("domain", "create", SSD, "then", "install", PACKAGE, "--module", MODULE, "--instance", INSTANCE)
+    gp("domain", "extradite", INSTANCE, "--to", SSD)
+    (line,) = [line for line in gp("list")[0].splitlines() if INSTANCE in line]
+    assert line.endswith(f"< {PACKAGE} @ {SSD}")
 
 
 def test_install_then_delete(gp: Gp) -> None:
@@ -89,6 +98,27 @@ def test_a_package_in_use_goes_only_with_its_applications(gp: Gp) -> None:
     _, err = gp("delete", PACKAGE, "--with-dependents", "--yes")
     assert INSTANCE in err
     assert PACKAGE not in gp("list")[0]
+
+
+def test_an_application_without_the_wanted_privileges_is_not_called_done(gp: Gp) -> None:
+    words = ("install", PACKAGE, "--module", MODULE, "--instance", INSTANCE)
+    gp(*words)
+    _, err = gp(*words, "--privileges", "card-reset", code=223)
+    assert f"domain update {INSTANCE}" in err
+    assert "card-reset" in gp(*words, "--privileges", "card-reset", code=223, lang="ja")[1]
+    gp("domain", "update", INSTANCE, "--privileges", "card-reset")
+    assert not gp.verb(*words, "--privileges", "card-reset")["changed"]
+
+
+def test_what_nobody_can_agree_to_is_said_once(gp: Gp) -> None:
+    for lang in ("en", "ja"):
+        _, err = gp("lock", "card", "--secure", code=96, lang=lang)
+        assert err.count("SECURED") == 1
+
+
+def test_a_card_that_cannot_be_locked_yet_says_what_comes_first(gp: Gp) -> None:
+    _, err = gp("lock", "card", code=11)
+    assert "tegata gp lock card --secure" in err
 
 
 def test_names_that_are_taken_or_missing(gp: Gp) -> None:
@@ -196,7 +226,7 @@ CHANGES = [
     ["lock", "card", "--terminate"],
     ["lock", "app", PACKAGE],
     ["keys", "put", "--new-keys", "default", "--new-version", "01"],
-    ["keys", "rotate", "--new-keys", "default", "--new-version", "01"],
+    ["keys", "rotate", "--new-keys", "FILE", "--new-version", "01"],
     ["keys", "put-single", "--for", "dap", "--new-keys", "default", "--new-version", "73"],
     ["keys", "delete", "FF"],
     ["store-data", "4203112233"],
@@ -205,6 +235,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 def test_a_dry_run_of_every_verb_says_and_does_not(gp: Gp, words: list[str]) -> None:
+    words = [str(gp.key_file("new.toml")) if word == "FILE" else word for word in words]
     before = content(gp.card)
     found = gp.json("--dry-run", *words)
     (verb,) = found["verbs"]
