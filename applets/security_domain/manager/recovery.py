@@ -44,9 +44,13 @@ def reconcile(session: Session) -> list[Words]:
 def _line(pending: Pending, *, done: bool) -> Words:
     step = pending.step.removeprefix(INTENT_PREFIX)
     if done:
-        return Words(f"An interrupted step is found done: {step}.", f"中断した手順は済んでいました: {step}。")
+        return Words(
+            f"A step that an earlier run began is done: {step}.",
+            f"前の実行で始めた手順は済んでいました: {step}。",
+        )
     return Words(
-        f"An interrupted step was not done: {step}.", f"中断した手順は行われていませんでした: {step}。"
+        f"A step that an earlier run began was not done: {step}.",
+        f"前の実行で始めた手順は行われていませんでした: {step}。",
     )
 
 
