@@ -13,6 +13,7 @@ from . import personas, presets
 from .cap_command import cap
 from .pki_commands import pki
 from .run import card_reader, run_with_card, serve_vpcd
+from .scp11_command import scp11
 
 __all__ = ["sim"]
 
@@ -162,3 +163,4 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
 
 sim.add_command(cap)
 sim.add_command(pki)
+sim.add_command(scp11)

@@ -62,9 +62,19 @@ ON_A_TOKEN = dict.fromkeys(
     ),
     "tests/foreign/test_pkcs11_commands.py::test_the_commands_of_the_reference_page",
 )
+WITH_CERTIFICATES = dict.fromkeys(
+    (
+        "tegata sim new gp-full full.sim",
+        "tegata sim scp11 full.sim host",
+        "tegata gp --reader sim:full.sim --scp11 a --scp11-anchor host/anchor.pem --scp11-key host/host.key "
+        "--scp11-chain host/host.pem list",
+    ),
+    "tests/applets/security_domain/commands/test_sim_scp11.py::test_the_commands_of_the_tutorial",
+)
 ELSEWHERE = (
     COUNTER
     | ON_A_TOKEN
+    | WITH_CERTIFICATES
     | {
         "make demo": "tests/provisioning/test_demo.py::test_the_figures",
         "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",

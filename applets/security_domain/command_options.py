@@ -150,6 +150,13 @@ class Settings(dict[str, Any]):
         """Raises InputError ``gp.signing_key``, ``keyring.*``."""
         return self._open_verifier(self, name)
 
+    def check(self) -> None:
+        """Raises UsageError for options of SCP11 in a session that is not opened with it."""
+        if self["scp11"] is None:
+            for name in ("scp11_anchor", "scp11_unverified", "scp11_key", "scp11_chain"):
+                if self[name]:
+                    raise click.UsageError(f"--{name.replace('_', '-')} needs --scp11 a, b or c.")
+
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """An option behind a verb wins over the one before it; what was not given leaves it alone."""

@@ -142,6 +142,7 @@ for _group in (store_data, keys, domain, lock, token, receipt, cap):
 
 
 def _perform(settings: Settings, verbs: Sequence[Verb]) -> None:
+    settings.check()
     printer = _Printer(settings)
     with _session(settings, verbs) as session:
         try:

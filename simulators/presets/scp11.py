@@ -6,12 +6,14 @@ has an authority of its own under that root, with which it also certifies the ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ...apdu.errors import CardError, InputError
 from ...apdu.scp11 import KeyNumber, Variant, curve_reference, new_private_key, point
+from ...apdu.scp11.objects import AUTHORITY_KIDS
 from ...applets.security_domain import model
 from ..apps.security_domain.attestation import (
     ATTESTATION,
@@ -25,7 +27,7 @@ from ..apps.security_domain.scp11_objects import IDENTIFIER
 from ..card.device import seeded
 from ..card.policy import CardPolicy
 
-__all__ = ["add_host_authority", "add_scp11", "maker_root"]
+__all__ = ["add_host_authority", "add_scp11", "free_host_authority", "maker_root"]
 
 HOST_AUTHORITY = KeyNumber(0x10, 0x01)
 VERSION = 0x01
@@ -79,6 +81,25 @@ def add_host_authority(
     components = ((model.KeyType.EC_PUBLIC, point(key)), (model.KeyType.EC_PARAMETERS, reference))
     found = memory | _with_key(memory, own, CardKey(number.kid, number.version, components))
     return found | {own + place_of(number) + IDENTIFIER: identifier}
+
+
+def free_host_authority(memory: Mapping[str, bytes]) -> KeyNumber:
+    """A number for one more authority of hosts.
+
+    Raises CardError ``scp11.key`` unless this maker's keys for SCP11a and c are there, and InputError
+    ``input.error`` when every number is taken.
+    """
+    own = f"app/{model.AID.hex()}/"
+    record = memory.get(f"{own}key/{VERSION:02x}")
+    there = {key.kid for key in read_record(record, VERSION)} if record else set()
+    for variant in (Variant.A, Variant.C):
+        number = KeyNumber(variant.kid, VERSION)
+        if number.kid not in there or own + ATTESTATION not in memory:
+            raise CardError("scp11.key", key=f"{number.kid:02X}/{number.version:02X}")
+    for kid in AUTHORITY_KIDS:
+        if kid not in there:
+            return KeyNumber(kid, VERSION)
+    raise InputError("input.error", what=f"the card knows {len(AUTHORITY_KIDS)} authorities of hosts already")
 
 
 def _with_key(memory: dict[str, bytes], own: str, key: CardKey) -> dict[str, bytes]:

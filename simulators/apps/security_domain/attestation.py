@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ....apdu.scp11 import KeyNumber, curve_reference, new_private_key, private_key, scalar
+from ....apdu.scp11 import KeyNumber, Role, curve_reference, new_private_key, private_key, scalar
 from ....apdu.scp11.x509 import POLICY_ARC
 from ....applets.security_domain.model import KeyType
 from ...card.application import DomainContext
@@ -33,7 +33,7 @@ CURVE = ec.SECP256R1()
 START = datetime.datetime(2026, 1, 5, tzinfo=datetime.UTC)
 END = datetime.datetime(2126, 1, 5, tzinfo=datetime.UTC)
 SERIAL_BYTES = 16
-CARD_KEY, AUTHORITY = (10,), (40,)
+AUTHORITY = (40,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,15 @@ class Authority:
         key = new_private_key(CURVE, entropy)
         return Authority(key, self._issue(name, key.public_key(), entropy, AUTHORITY, path_length=0))
 
-    def certify(self, name: str, key: ec.EllipticCurvePublicKey, entropy: Callable[[int], bytes]) -> bytes:
-        """The certificate of a card's static key, DER."""
-        return self._issue(name, key, entropy, CARD_KEY).public_bytes(Encoding.DER)
+    def certify(
+        self,
+        name: str,
+        key: ec.EllipticCurvePublicKey,
+        entropy: Callable[[int], bytes],
+        role: Role = Role.CARD,
+    ) -> bytes:
+        """The certificate of a card's static key, or of a host's, DER."""
+        return self._issue(name, key, entropy, (role,)).public_bytes(Encoding.DER)
 
     def _issue(
         self,

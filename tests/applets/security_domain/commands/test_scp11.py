@@ -103,6 +103,18 @@ def test_the_host_is_let_in_for_a_reason(gp: Gp, options: dict[str, list[object]
     gp("--scp11", "a", "--scp11-unverified", "list", code=2)
 
 
+@pytest.mark.parametrize("verb", ["list", "info"])
+def test_options_of_scp11_are_not_silently_ignored(
+    gp: Gp, options: dict[str, list[object]], verb: str
+) -> None:
+    anchor, key, chain = (options["a"][index : index + 2] for index in (2, 4, 6))
+    for alone in (anchor, key, chain, ["--scp11-unverified"]):
+        for words in ([*alone, verb], [verb, *alone]):
+            out, err = gp(*words, code=2)
+            assert f"{alone[0]} needs --scp11 a, b or c." in err
+            assert not out
+
+
 # the keys and what stands beside them
 
 
