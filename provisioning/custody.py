@@ -19,6 +19,7 @@ from .ledger import Books, Card, Key, Ledger
 __all__ = ["LedgerCustody"]
 
 ORDER = {"intended": 0, "live": 1, "previous": 2}
+CHANNEL = ("enc", "mac", "dek")
 OUTCOME, DOMAIN, HOLDER, KEYS = "outcome", "domain", "holder", "keys"
 OURS = (OUTCOME, DOMAIN, HOLDER, KEYS)
 
@@ -40,7 +41,7 @@ class LedgerCustody:
         with self._ledger.read() as books:
             card = books.find_card(identity)
             known = [] if card is None else books.keys(card.id, domain=_name(domain))
-        channel = [key for key in known if key.ref.usage in ("enc", "mac", "dek")]
+        channel = [key for key in known if key.ref.usage in CHANNEL]
         channel.sort(key=lambda key: ORDER[key.state])
         # Two sets of one version, one to replace the other: each state is gathered by itself.
         return [
@@ -102,6 +103,19 @@ class LedgerCustody:
                 if state not in ("", key.state):
                     books.put_key(card.id, data[HOLDER], key.ref, state)
             books.settle_intent(number, "done" if done else "abandoned")
+
+    def found(self, identity: bytes, domain: bytes, keys: KeySet) -> None:
+        """A card that the ledger does not know is not made known by this."""
+        with self._ledger.begin() as books:
+            card = books.find_card(identity)
+            if card is None:
+                return
+            name, shown = _name(domain), [ref.kcv for ref in keys.refs]
+            for key in books.keys(card.id, domain=name, version=keys.version, states=("live", "previous")):
+                if key.ref.usage in CHANNEL and key.ref.kcv not in shown:
+                    books.put_key(card.id, name, key.ref, "gone")
+            for ref in keys.refs:
+                books.put_key(card.id, name, ref, "live")
 
     def quarantine(self, identity: bytes, why: str) -> bool:
         with self._ledger.begin() as books:

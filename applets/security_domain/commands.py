@@ -64,6 +64,7 @@ from .token_commands import receipt, token
 __all__ = ["gp"]
 
 THEN = "then"
+PUTS = ("keys put", "keys rotate")
 RING = "ring:"
 SCP11 = 0x11
 NO_LEDGER = "none"
@@ -183,8 +184,13 @@ def _session(settings: Settings, verbs: Sequence[Verb]) -> Iterator[Session]:
             access,
             dry_run=settings["dry_run"],
             progress=_progress(settings, stack),
+            notice=None if settings["as_json"] else _tell,
             named_domain=settings["domain_aid"] is not None,
         )
+
+
+def _tell(words: Words) -> None:
+    click.echo(words.in_language(language()), err=True)
 
 
 def _progress(settings: Settings, stack: ExitStack) -> ProgressBar | None:
@@ -219,6 +225,11 @@ def _access(settings: Settings, verbs: Sequence[Verb], *, simulated: bool) -> Ac
         scp02_i=settings["scp02_i"],
         scp11=_certified(settings),
         named={name: _masters(static) for name, static in brought.items()},
+        typed=any(settings[name] is not None for name in ("keys", "key_hex", "master")),
+        well_known=StaticKeyRing.default(),
+        coming=frozenset(
+            verb.new_keys.version for verb in verbs if verb.new_keys is not None and verb.name in PUTS
+        ),
     )
 
 
@@ -424,6 +435,7 @@ def _channel_json(session: Session) -> dict[str, Any]:
         "i": f"{session.answering.i:02X}",
         "key_version": f"{told.version:02X}",
         "level": f"{session.level:02X}",
+        "named_keys": session.named_keys,
     }
 
 

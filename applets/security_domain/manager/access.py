@@ -20,6 +20,7 @@ __all__ = ["LEVELS", "Access", "CardTold", "Certified", "KeySource", "Masters", 
 LEVELS: Mapping[str, int] = {"none": 0x00, "mac": 0x01, "enc": 0x03, "rmac": 0x13, "full": 0x33}
 """Security levels by name: P1 of EXTERNAL AUTHENTICATE (GPC 2.3.1 §E.5.2.3, Amd D table 7-5)."""
 FIXED = "fixed"
+WELL_KNOWN = "default"
 BY_IDENTITY = ("sp800-108-cmac",)
 """Schemes that diversify by the card's identity; all others take what INITIALIZE UPDATE tells."""
 SCP02 = 2
@@ -93,7 +94,8 @@ class Access:
 
     ``scp02_i`` is how an SCP02 card is set up, which it does not tell itself; ``scp11`` opens the channel
     with certificates instead of the key set. ``named`` are the keys that the person brought along, by the
-    name under which he speaks of them.
+    name under which he speaks of them. ``typed``: he said himself which keys the card has; ``well_known`` is
+    the ring of the makers' keys, which prove nothing of a card; ``coming`` are versions that this run puts.
     """
 
     ring: KeyRing
@@ -103,6 +105,20 @@ class Access:
     scp02_i: int | None = None
     scp11: Certified | None = None
     named: Mapping[str, Masters] = field(default_factory=dict)
+    typed: bool = False
+    well_known: KeyRing | None = None
+    coming: frozenset[int] = frozenset()
+
+    def proves(self, keys: KeySet, told: CardTold) -> bool:
+        """Whether only the owner's card can hold ``keys``, which the person named: everybody could make a
+        card with the makers' keys, or with what is made from them."""
+        if not self.typed or self.well_known is None or not isinstance(self.source, Masters):
+            return False
+        try:
+            public = replace(self.source, master=WELL_KNOWN).key_set(self.well_known, told)
+        except InputError:  # they cannot be made so: these are others
+            return True
+        return [key.kcv for key in public.refs] != [key.kcv for key in keys.refs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,10 @@ class Custody(Protocol):
         """The card has shown whether the step was done; its intended keys are gone when it was not."""
         ...
 
+    def found(self, identity: bytes, domain: bytes, keys: KeySet) -> None:
+        """The card has shown that it holds ``keys``; others of that version, once proved, are gone."""
+        ...
+
     def quarantine(self, identity: bytes, why: str) -> bool:
         """Set the card aside until a supervisor readmits it; False for a card that is not known here."""
         ...
@@ -97,6 +101,9 @@ class OffTheRecord:
         self, identity: bytes, domain: bytes, number: int, *, done: bool, outcome: Mapping[int, str]
     ) -> None:
         """Nothing was recorded."""
+
+    def found(self, identity: bytes, domain: bytes, keys: KeySet) -> None:
+        """Nothing is recorded."""
 
     def quarantine(self, identity: bytes, why: str) -> bool:
         return False

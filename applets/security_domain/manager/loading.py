@@ -42,19 +42,34 @@ class LoadPackage(Step):
         return {"aid": hexa(self.what.aid), "version": version_text(self.what), "bytes": len(self.what.code)}
 
     def done(self, session: Session) -> bool:
-        """A whole package of this name and version. Raises CardError ``gp.package_there`` for another one."""
+        """A whole package of this name and version. Raises CardError ``gp.package_there`` for another one,
+        ``gp.elsewhere`` for one that belongs to another domain than the one asked for."""
         if session.dry_run:
             return self._foreseen(session)
         state = load_state(session.domain, self.what)
         if state is LoadState.OTHER:
             raise self._other(session.find(self.what.aid))
+        if state is LoadState.COMPLETE and self.what.domain:
+            self._refuse_elsewhere(session.find(self.what.aid))
         return state is LoadState.COMPLETE
+
+    def _refuse_elsewhere(self, line: Registered | None) -> None:
+        if line is not None and line.domain and line.domain != self.what.domain:
+            raise CardError(
+                "gp.elsewhere",
+                aid=hexa(self.what.aid),
+                found=hexa(line.domain),
+                wanted=hexa(self.what.domain),
+            )
 
     def _foreseen(self, session: Session) -> bool:
         line = session.find(self.what.aid)
         if line is not None and line.version and line.version != self.what.version:
             raise self._other(line)
-        return line is not None and line.life_cycle == LOADED
+        there = line is not None and line.life_cycle == LOADED
+        if there and self.what.domain:
+            self._refuse_elsewhere(line)
+        return there
 
     def _other(self, line: Registered | None) -> CardError:
         found = ".".join(str(byte) for byte in line.version) if line is not None else ""

@@ -21,7 +21,7 @@ from ..host import SecurityDomain
 from ..model import Tag
 from ..results import KeyInformation, Registered, RegisteredKind, Selection
 from ..scp11 import authority_of, open_channel
-from .access import Access, CardTold, Certified, best_level
+from .access import Access, CardTold, Certified, Masters, best_level
 from .custody import Custody
 
 __all__ = ["SET_KEY_IDS", "Answering", "Consequence", "Consent", "Session", "printable"]
@@ -64,7 +64,8 @@ class Session:
     """A card on a reader. ``is_my_number_card`` is asked before anything else is sent.
 
     ``access`` None allows what anybody may read; ``named_domain``: the domain is not the issuer's, which was
-    not asked for by name; ``progress`` is told of every block of a load.
+    not asked for by name; ``progress`` is told of every block of a load, ``notice`` what a person should
+    know at once.
     Methods raise CardRemoved when the card goes, StatusError and MalformedResponse as the host does.
     """
 
@@ -77,10 +78,13 @@ class Session:
     dry_run: bool = False
     named_domain: bool = False
     progress: Progress | None = None
+    notice: Callable[[Words], None] | None = None
     selection: Selection | None = None
     level: int = 0
     stranger: bool = False
     """The channel was opened with keys that the ledger does not know of this card, though it knows others."""
+    named_keys: bool | None = None
+    """Whether the keys that the person named opened the channel; None when he named none."""
     _identity: bytes | None = None
     _answering: Answering | None = None
     _foreseen: dict[bytes, Registered] | None = field(default=None, repr=False)
@@ -141,7 +145,8 @@ class Session:
     def unlock(self) -> None:
         """Open the channel: with a set that the ledger knows (intended, live, previous), else the one given.
 
-        Each is asked for once; what does not fit costs nothing but a count of the card. Raises CardError
+        Each is asked for once; what does not fit costs nothing but a count of the card. A version that the
+        person named is obeyed. Raises CardError ``gp.key_version`` (only another one fits),
         ``gp.out_of_use``, ``gp.quarantine`` (none of the known sets fits: the card is set aside),
         ``gp.other_ring`` (the known ones are of a ring that is not here), and ``gp.cryptogram`` for a card
         that nothing is known of.
@@ -155,11 +160,18 @@ class Session:
             return
         candidates = self.custody.candidates(self.identity, self.domain.aid)
         known = self._makeable(candidates)
-        if self._try(known) is not None:
+        asked, first = self._obeying(known)
+        if self._try(first) is not None:
+            self._tell_of_other_keys()
             return
-        if self._try_given(last=not candidates, but=known) is not None:
+        given = self._try_given(last=not candidates, but=known)
+        if given is not None:
             self.stranger = bool(candidates) and not any(_same(self.current, keys) for keys in candidates)
+            self._learn(given)
             return
+        for keys in known:
+            if keys not in first and self._fitting(keys) is not None:
+                raise CardError("gp.key_version", found=f"{keys.version:02X}", asked=f"{asked:02X}")
         if not known:
             enc = candidates[0].enc
             raise CardError("gp.other_ring", card=printable(self.identity), master=enc.master, ring=enc.ring)
@@ -200,9 +212,63 @@ class Session:
     def _try(self, candidates: Iterable[KeySet]) -> Answering | None:
         doubtful = self.unfinished_keys()
         for keys in candidates:
-            if self.holds(keys, open_channel=True) and (keys.version not in doubtful or self._speaks()):
+            probe = self._fitting(keys)
+            if probe is None:
+                continue
+            named = self._are_named(probe, keys)
+            self._authenticate(probe, keys)
+            if keys.version not in doubtful or self._speaks():
+                self.named_keys = named
                 return self._answering
         return None
+
+    def _are_named(self, probe: Handshake, keys: KeySet) -> bool | None:
+        """Raises InputError ``keyring.*`` for a master that the ring does not have."""
+        if self.access is None or not self.access.typed:
+            return None
+        return _same(self.access.source.key_set(self.ring, self._told(probe)), keys)
+
+    def _obeying(self, known: list[KeySet]) -> tuple[int, list[KeySet]]:
+        """The version that the person named, and what to try of ``known``: that version, the keys that he
+        named first. Version 0 and all of them when he named none, or repeats a change of keys."""
+        access = self.access
+        if access is None or any(self._repeats(keys.version) for keys in known):
+            return 0, known
+        first = [keys for keys in known if access.version in (0, keys.version)]
+        if access.typed and isinstance(access.source, Masters):
+            named = access.source.master
+            first.sort(key=lambda keys: keys.enc.master != named)
+        return access.version, first
+
+    def _repeats(self, version: int) -> bool:
+        """Whether a change of keys that was begun, or is asked for again, explains that ``version`` opens the
+        card and what the person named does not."""
+        if self.access is None:
+            return False
+        begun = {one.data.get("version") for one in self.custody.pending(self.identity, self.domain.aid)}
+        return version in self.access.coming | begun or self.access.version in begun
+
+    def _tell_of_other_keys(self) -> None:
+        keys = self.current
+        if self.named_keys is not False or keys is None or self.notice is None or self._repeats(keys.version):
+            return
+        version, master, ring = f"{keys.version:02X}", keys.enc.master, keys.enc.ring
+        self.notice(
+            Words(
+                f"Not the keys named here opened the card, but those the ledger knows: version {version}, "
+                f"made from {master} of the key ring {ring}.",
+                f"指定された鍵ではなく、台帳にある鍵 (版 {version}、鍵リング {ring} の {master}) でカードを"
+                "開きました。",
+            )
+        )
+
+    def _learn(self, given: Answering) -> None:
+        """The ledger knew other keys, and none of them fits: what the person named becomes what it knows."""
+        keys, access = given.keys, self.access
+        if keys is None or access is None or self.dry_run or not self.stranger:
+            return
+        if access.proves(keys, given.told):
+            self.custody.found(self.identity, self.domain.aid, keys)
 
     def unfinished_keys(self) -> set[int]:
         """Versions that an earlier run began to write: its keys may be there in part."""
@@ -220,28 +286,29 @@ class Session:
             return False
         return True
 
-    def holds(self, keys: KeySet, *, open_channel: bool = False) -> bool:
-        """Whether the card has this set: asked for by its version, compared here. Ends an open channel.
+    def holds(self, keys: KeySet) -> bool:
+        """Whether the card has this set: asked for by its version, compared here. Ends an open channel."""
+        return self._fitting(keys) is not None
 
-        With ``open_channel`` the channel is opened with it then.
-        """
+    def _fitting(self, keys: KeySet) -> Handshake | None:
         try:
             probe = self._ask(keys.version)
         except StatusError as error:
             if error.sw in NO_SUCH_KEYS:
-                return False
+                return None
             raise
-        if not self.domain.matches(probe, self.ring, keys):
-            return False
-        if open_channel:
-            self._authenticate(probe, keys)
-        return True
+        return probe if self.domain.matches(probe, self.ring, keys) else None
 
     def _try_given(self, *, last: bool, but: Iterable[KeySet]) -> Answering | None:
         """The set that the person named, unless it was tried already. With ``last`` a misfit raises."""
         if self.access is None:
             raise RuntimeError("this session was given no keys")
-        probe = self._ask(self.access.version)
+        try:
+            probe = self._ask(self.access.version)
+        except StatusError as error:
+            if last or error.sw not in NO_SUCH_KEYS:
+                raise
+            return None
         told = self._told(probe)
         keys = self.access.source.key_set(self.ring, told)
         if any(keys.refs == other.refs for other in but):
@@ -249,6 +316,7 @@ class Session:
         if not last and not self.domain.matches(probe, self.ring, keys):
             return None
         self._authenticate(probe, keys)
+        self.named_keys = True if self.access.typed else None
         return self._answering if keys.version not in self.unfinished_keys() or self._speaks() else None
 
     def _ask(self, version: int) -> Handshake:

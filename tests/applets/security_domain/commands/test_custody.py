@@ -126,6 +126,19 @@ def test_a_card_that_only_gives_the_number_of_another_gets_no_keys_unasked(gp: G
     for verb in (["keys", "rotate"], ["keys", "put"]):
         _, err = gp(*verb, "--yes", "--new-keys", next_one, "--new-version", "02", code=CONSENT)
         assert "its maker learns the keys" in err
+    gp("--keys", "default", "list")  # everybody can open it with these: the ledger learns nothing
+    gp(
+        "--keys",
+        "default",
+        "keys",
+        "put",
+        "--yes",
+        "--new-keys",
+        next_one,
+        "--new-version",
+        "02",
+        code=CONSENT,
+    )
     assert {key["version"] for key in gp.verb("keys", "list")["keys"]} == {"FF"}
     said = ("--yes", "--card", CARD)
     gp(*said, "keys", "rotate", "--new-keys", next_one, "--new-version", "02")

@@ -25,7 +25,7 @@ from tegata.simulators import presets
 from ...mynumber_commands.conftest import at_terminal
 from .conftest import KEY, Gp, content
 
-GONE = 12
+GONE, ELSEWHERE = 12, 224
 PACKAGE, APPLET = "F0000000010001", "F000000001000101"
 
 
@@ -63,6 +63,21 @@ def test_load_alone_then_an_applet_by_another_name(gp: Gp) -> None:
     gp("load", cap(gp.folder), "--hash", "sha256")
     gp("install", PACKAGE, "--module", APPLET, "--instance", APPLET + "FF", "--parameters", "0102")
     assert aids(gp) >= {PACKAGE, APPLET + "FF"}
+
+
+@pytest.mark.parametrize("verb", ["load", "install"])
+def test_a_package_of_another_domain_is_not_called_done(gp: Gp, verb: str) -> None:
+    domain = "F0746567617461AA"
+    gp("domain", "create", domain)
+    file = cap(gp.folder)
+    gp(verb, file)
+    owner = next(line["domain"] for line in gp.verb("list")["registry"] if line["aid"] == PACKAGE)
+    for option in ("--json", "--dry-run"):
+        _, err = gp(option, verb, file, "--to", domain, code=ELSEWHERE)
+        assert owner in err
+        assert f"domain extradite {PACKAGE} --to {domain}" in err
+    gp("domain", "extradite", PACKAGE, "--to", domain)
+    assert not gp.verb("load", file, "--to", domain)["changed"]
 
 
 def test_another_version_is_loaded_only_in_place_of_the_old(gp: Gp) -> None:
