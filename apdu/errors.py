@@ -54,7 +54,12 @@ class Entry:
 
 @cache
 def catalogue() -> Mapping[str, Entry]:
-    """All entries by code. Raises ValueError when a code or an exit code is defined twice."""
+    """All entries by code.
+
+    An exit code belongs to one group (the part of the code before the dot) alone; inside a group several
+    codes may share one, where a script would do the same about them. Raises ValueError when a code is
+    defined twice, or an exit code in two groups.
+    """
     entries: dict[str, Entry] = {}
     exits: dict[int, str] = {}
     for resource in sorted(files(__package__).joinpath("catalogue").iterdir(), key=lambda item: item.name):
@@ -64,9 +69,11 @@ def catalogue() -> Mapping[str, Entry]:
         for group, lines in table.items():
             for name, line in lines.items():
                 entry = Entry(code=f"{group}.{name}", status=line.pop("status", 500), **line)
-                if entry.code in entries or exits.setdefault(entry.exit, entry.code) != entry.code:
+                if entry.code in entries:
+                    raise ValueError(f"{entry.code} stands twice in the catalogue")
+                if exits.setdefault(entry.exit, group) != group:
                     raise ValueError(
-                        f"{entry.code} or its exit code {entry.exit} stands twice in the catalogue"
+                        f"{entry.code} has the exit code {entry.exit} of the group {exits[entry.exit]}"
                     )
                 entries[entry.code] = entry
     return entries

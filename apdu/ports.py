@@ -25,6 +25,7 @@ __all__ = [
     "Link",
     "LinkInfo",
     "PinPad",
+    "Presence",
     "Reader",
     "SessionKeys",
     "TransmissionProtocol",
@@ -78,6 +79,17 @@ class PinPad(Protocol):
     """A second, optional protocol on a Link: the reader asks for the PIN and fills it in itself."""
 
     def verify_on_pad(self, template: bytes) -> bytes: ...
+
+
+@runtime_checkable
+class Presence(Protocol):
+    """A third, optional protocol on a Link: whether its card is still there, asked without an APDU.
+
+    A contactless reader asks with R(NAK) (ISO 14443-4:2018 §7.5.6.3), a contact reader its slot switch.
+    ``present`` never raises for a card that is gone, and alters nothing in the card.
+    """
+
+    def present(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
