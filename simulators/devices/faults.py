@@ -12,18 +12,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ...reader_bridge.share.wire import Direction, Piece
+
 __all__ = ["Direction", "Fault", "FaultKind", "Faults", "Piece", "parse_fault", "random_faults"]
 
 CORRUPTION = 0x55
 """What a corrupted byte is XORed with, unless the fault says otherwise."""
 DELAY = 0.2
-
-
-class Direction(enum.Enum):
-    """Which way a byte goes."""
-
-    TO_DEVICE = "to-device"
-    TO_HOST = "to-host"
 
 
 class FaultKind(enum.Enum):
@@ -44,15 +39,6 @@ class Fault:
     byte: int
     kind: FaultKind
     value: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What really goes over the line: bytes, after ``delay`` seconds; ``unplug`` when the cable goes then."""
-
-    data: bytes
-    delay: float = 0.0
-    unplug: bool = False
 
 
 class Faults:
