@@ -42,7 +42,7 @@ SUBCOMMANDS: Final = {
     "mynumber": Subcommand("applets.commands:mynumber", "Read, check and sign with a My Number Card."),
     "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),
     "portal": Subcommand("reader_bridge.commands:portal", "Register the portals that may ask the bridge."),
-    "readers": Subcommand("reader_bridge.commands:readers", "List card readers and what is in them."),
+    "readers": Subcommand("reader_bridge.readers.commands:readers", "Card readers: list, watch, examine."),
     "apdu": Subcommand("apdu.commands:apdu", "Send APDUs by hand and read the trace."),
     "sim": Subcommand("simulators.commands:sim", "Make simulated cards and put programs in front of them."),
 }

@@ -1,4 +1,4 @@
-"""``tegata readers``, ``tegata bridge`` and ``tegata portal``: parse, call, print."""
+"""``tegata bridge`` and ``tegata portal``: parse, call, print."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..apdu.errors import InputError, ReaderError, language
+from ..apdu.errors import InputError
 from ..simulators import pki
-from .readers.pcsc import list_readers
 from .service import Bridge, BridgeOptions, Identity, Persona, Portals, Standing
 from .service.portals import make_key, public_keys
 from .signing import NO_ANCHORS, Anchors, CrlFolder
 from .store import Settings
 
-__all__ = ["bridge", "portal", "readers"]
+__all__ = ["bridge", "portal"]
 
 SIMULATED = "sim"
-_WORDS = {
-    "en": {"reader": "Reader", "card": "Card", "none": "no card"},
-    "ja": {"reader": "リーダー", "card": "カード", "none": "カードなし"},
-}
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 _portal_folder = click.option(
@@ -31,32 +26,6 @@ _portal_folder = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of portal registrations (default: portals in tegata's own folder).",
 )
-
-
-@click.command()
-@_json
-def readers(as_json: bool) -> None:
-    """List the PC/SC readers and whether a card lies on them.
-
-    \b
-    Their names are what other commands take after pcsc:, whole or an unambiguous part:
-      tegata bridge serve --reader "pcsc:Identiv"
-    A simulated card needs no reader; its file is named instead (sim:card.sim).
-
-    Exit codes: 31 without a reader or PC/SC service, 36 without the driver.
-    """
-    found = list_readers()
-    if as_json:
-        lines = [{"name": item.reader, "card": item.present, "atr": item.atr.hex()} for item in found]
-        click.echo(json.dumps(lines))
-        return
-    if not found:
-        raise ReaderError("reader.none")
-    words = _WORDS[language()]
-    table = Table(words["reader"], words["card"])
-    for item in found:
-        table.add_row(f"pcsc:{item.reader}", item.atr.hex(" ").upper() if item.present else words["none"])
-    Console().print(table)
 
 
 @click.group()

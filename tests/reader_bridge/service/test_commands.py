@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 from joserfc.jwk import ECKey
 
 from tegata.reader_bridge.service.portals import public_keys
@@ -112,13 +111,6 @@ def test_anchors_that_are_none_have_an_exit_code(card: Path, tmp_path: Path) -> 
     for folder in (tmp_path, tmp_path / "missing"):
         ran = tegata("bridge", "serve", "--reader", f"sim:{card}", "--port", "0", "--anchors", str(folder))
         assert ran.returncode == 89
-
-
-def test_readers_without_a_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(tmp_path / "nobody.comm"))
-    ran = tegata("readers", "--json")
-    assert ran.returncode == 31
-    assert "No card reader was found." in ran.stderr
 
 
 def test_it_listens_on_this_machine_only(card: Path, tmp_path: Path) -> None:

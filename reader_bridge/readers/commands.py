@@ -1,0 +1,82 @@
+"""``tegata readers``: which readers there are, and what stands in other rooms but is said of readers."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ...apdu.errors import ReaderError, language
+from .pcsc import list_readers
+
+__all__ = ["readers"]
+
+ELSEWHERE: dict[str, str] = {}
+"""Commands of other packages: name to module below ``reader_bridge``. The function has the name, too."""
+_WORDS = {
+    "en": {"reader": "Reader", "card": "Card", "none": "no card"},
+    "ja": {"reader": "リーダー", "card": "カード", "none": "カードなし"},
+}
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+class _WithElsewhere(click.Group):
+    """Loads the commands that stand in other packages when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = ELSEWHERE.get(cmd_name)
+        if module is None:
+            return super().get_command(ctx, cmd_name)
+        root = __package__.rpartition(".")[0]
+        command = getattr(import_module(f"{root}.{module}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_WithElsewhere, invoke_without_command=True)
+@_json
+@click.pass_context
+def readers(context: click.Context, as_json: bool) -> None:
+    """List card readers, and help with them. Alone it does what list does.
+
+    \b
+    Readers of the PC/SC service and whether a card lies on each. Their names are what other commands take
+    after pcsc:, whole or an unambiguous part:
+      tegata bridge serve --reader "pcsc:Identiv"
+    A simulated card needs no reader; its file is named instead (sim:card.sim).
+
+    Exit codes: 31 without a reader or PC/SC service, 36 without the driver.
+    """
+    if context.invoked_subcommand is None:
+        _print_list(as_json)
+
+
+@readers.command("list")
+@_json
+def list_command(as_json: bool) -> None:
+    """List the PC/SC readers and whether a card lies on each.
+
+    Exit codes: 31 without a reader or PC/SC service, 36 without the driver.
+    """
+    _print_list(as_json)
+
+
+def _print_list(as_json: bool) -> None:
+    found = list_readers()
+    if as_json:
+        lines = [{"name": item.reader, "card": item.present, "atr": item.atr.hex()} for item in found]
+        click.echo(json.dumps(lines))
+        return
+    if not found:
+        raise ReaderError("reader.none")
+    words = _WORDS[language()]
+    table = Table(words["reader"], words["card"])
+    for item in found:
+        table.add_row(f"pcsc:{item.reader}", item.atr.hex(" ").upper() if item.present else words["none"])
+    Console().print(table)
