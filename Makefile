@@ -63,6 +63,7 @@ unit: dev ## our own tests
 
 foreign: dev ## the tests that drive programs written by others, one after the other
 	@.ci/packages test
+	@.ci/foreign osdp
 	$(BIN)/pytest -q -m "foreign and not campaign"
 
 bench: dev ## measure, and compare with the bounds
@@ -86,6 +87,7 @@ lock: ## pin the requirements anew (UPGRADE=1 takes the newest)
 	$(BIN)/$(COMPILE) pyproject.toml --group build --group bootstrap --all-extras --group dev -o requirements/dev.txt
 	$(BIN)/$(COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
 	$(BIN)/$(COMPILE) pyproject.toml --group build --extra pcsc -c requirements/dev.txt -o requirements/pcsc.txt
+	$(BIN)/$(COMPILE) --group pyproject.toml:foreign-osdp -o requirements/foreign-osdp.txt
 
 clean: ## remove what was made here, the environment excepted
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
