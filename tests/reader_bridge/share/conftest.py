@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tegata.apdu.errors import CardRemoved
+from tegata.apdu.errors import CardRemoved, ReaderError
 from tegata.apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from tegata.reader_bridge.share.pcsclite import PcscliteServer
 from tegata.reader_bridge.share.slot import Slot
@@ -37,6 +37,7 @@ class TinyCard:
         self.resets = 0
         self.closed = False
         self.lost_at_reset = False
+        self.gone = False
         self._selects = 0
 
     def transmit(self, command: bytes) -> bytes:
@@ -58,6 +59,9 @@ class TinyCard:
         if command[1] == 0x20:
             return b"\x90\x00"
         return b"\x6d\x00"
+
+    def present(self) -> bool:
+        return not self.gone
 
     def reset(self) -> None:
         if self.lost_at_reset:
@@ -82,6 +86,9 @@ class TinyReader:
     features: frozenset[str] = frozenset()
 
     def wait_for_card(self, timeout: float | None = None) -> TinyCard:
+        if self.card.gone:
+            time.sleep(timeout or 0)
+            raise ReaderError("reader.no_card", seconds=timeout, reader=self.name)
         return self.card
 
     def events(self, timeout: float | None = None) -> Iterator[CardEvent]:

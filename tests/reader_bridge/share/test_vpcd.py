@@ -101,6 +101,42 @@ def test_a_card_that_is_torn_away_stays_away_for_a_second(driver: Driver) -> Non
     assert driver.reports[1] is Report.REMOVED
 
 
+def test_a_card_that_goes_unasked_is_noticed_and_found_again(driver: Driver) -> None:
+    with driver.accept() as sock:
+        driver.reader.card.gone = True
+        assert sock.recv(1) == b""
+    driver.listener.settimeout(1.6)
+    with pytest.raises(TimeoutError):
+        driver.accept()
+    driver.reader.card.gone = False
+    driver.listener.settimeout(10)
+    with driver.accept() as sock:
+        sock.sendall(frame("04"))
+        assert read(sock) == ATR
+    assert driver.reports == [Report.INSERTED, Report.REMOVED, Report.EMPTY, Report.INSERTED]
+
+
+def test_polls_are_answered_while_a_command_runs(driver: Driver) -> None:
+    with driver.accept() as sock:
+        sock.sendall(frame("04"))
+        assert read(sock) == ATR
+        sock.sendall(frame("00100000"))  # takes 0.3 s
+        sock.sendall(frame("04"))
+        assert read(sock) == ATR
+        assert read(sock) == bytes.fromhex("9000")
+    assert len(driver.reader.card.threads) == 1
+
+
+def test_a_poll_after_a_reset_waits_for_it(driver: Driver) -> None:
+    """The ATR may be another one then: a contactless card chooses parts of it anew."""
+    with driver.accept() as sock:
+        sock.sendall(frame("04"))
+        assert read(sock) == ATR
+        sock.sendall(frame("00100000") + frame("02") + frame("04"))
+        assert read(sock) == bytes.fromhex("9000")
+        assert read(sock) == ATR
+
+
 def test_taken_out_and_put_back_by_hand(driver: Driver) -> None:
     with driver.accept() as sock:
         driver.client.take_out()
