@@ -12,6 +12,7 @@ from ..reader_bridge.share.vpcd import Report, parse_address
 from . import personas, presets
 from .cap_command import cap
 from .pki_commands import pki
+from .reader_command import reader
 from .run import card_reader, run_with_card, serve_vpcd
 from .scp11_command import scp11
 
@@ -163,4 +164,5 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
 
 sim.add_command(cap)
 sim.add_command(pki)
+sim.add_command(reader)
 sim.add_command(scp11)

@@ -20,8 +20,17 @@ from ..reader_bridge.share.pcsclite import SOCKET_VARIABLE, PcscliteServer
 from ..reader_bridge.share.slot import Slot
 from ..reader_bridge.share.vpcd import Report, VpcdClient
 from . import presets
+from .signals import signal_actions
 
-__all__ = ["READER_NAME", "card_reader", "on_socket", "run_program", "run_with_card", "serve_vpcd"]
+__all__ = [
+    "READER_NAME",
+    "card_file",
+    "card_reader",
+    "on_socket",
+    "run_program",
+    "run_with_card",
+    "serve_vpcd",
+]
 
 READER_NAME = "tegata sim 00 00"
 _SOCKET_PATH_MOST = 100
@@ -85,15 +94,24 @@ def run_with_card(
     """
     with tempfile.TemporaryDirectory(prefix="tegata-", dir=_folder()) as name:
         folder = Path(name)
-        path = Path(card)
-        if card in presets.names():
-            path = folder / "card.sim"
-            presets.create(card, path)
-        elif not path.is_file():
-            raise InputError("share.preset", name=card, known=", ".join(presets.names()))
+        path = card_file(card, folder)
         socket_path = folder / "pcscd.comm"
         with card_reader(path, interface, trace) as reader, on_socket(reader, socket_path):
             return run_program(program, {SOCKET_VARIABLE: str(socket_path)})
+
+
+def card_file(card: str, folder: Path) -> Path:
+    """The card file that ``card`` names, or a new one in ``folder`` where it is a preset.
+
+    Raises InputError ``share.preset``.
+    """
+    path = Path(card)
+    if card in presets.names():
+        path = folder / "card.sim"
+        presets.create(card, path)
+    elif not path.is_file():
+        raise InputError("share.preset", name=card, known=", ".join(presets.names()))
+    return path
 
 
 def _folder() -> str | None:
@@ -151,20 +169,14 @@ def serve_vpcd(reader: Reader, host: str, port: int, report: Callable[[Report], 
     """Keep the card of ``reader`` in the vpcd slot until SIGINT or SIGTERM. SIGUSR1 takes the card out,
     SIGUSR2 puts it back, where the system has these signals."""
     client = VpcdClient(reader, host, port, report)
-    wanted: dict[str, Callable[[], None]] = {
+    wanted = {
         "SIGINT": client.stop,
         "SIGTERM": client.stop,
         "SIGUSR1": client.take_out,
         "SIGUSR2": client.put_back,
     }
-    former = {}
-    for name, action in wanted.items():
-        number = getattr(signal, name, None)
-        if number is not None:
-            former[number] = signal.signal(number, lambda *_, action=action: action())
     try:
-        client.run()
+        with signal_actions(wanted):
+            client.run()
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
         client.close()

@@ -52,7 +52,7 @@ def seeded(seed: bytes) -> Callable[[int], bytes]:
 
 
 class SimulatedCard:
-    """One card: store, volatile memory, clock. Not safe for use by two threads at once."""
+    """One card: store, volatile memory, clock. Not safe for two threads at once, :meth:`tear` apart."""
 
     def __init__(
         self,
@@ -70,35 +70,47 @@ class SimulatedCard:
         self.cut = cut
         self.writes_done = 0
         self._ram: Ram | None = None
+        self._torn = False
         self.atr = b""
 
     @property
     def powered(self) -> bool:
-        return self._ram is not None
+        return self._ram is not None and not self._torn
 
     def power_up(self) -> bytes:
         """Put the card into the field: recovery, fresh volatile memory; returns the ATR."""
         self.store.recover()
+        self._torn = False
         self._ram, self.atr = power_up(self.store.content, contactless=self.contactless)
         return self.atr
 
     def power_down(self) -> None:
         self._ram = None
 
+    def tear(self) -> None:
+        """Take the power away now, from any thread: a command underway stops before its next write
+        and is not answered."""
+        self._torn = True
+
     def transmit(self, command: bytes) -> bytes:
         """One APDU. Raises PowerLost when the power was cut, or the card has none."""
-        if self._ram is None:
+        if self._ram is None or self._torn:
+            self._ram = None
             raise PowerLost
         outcome = step(self.store.content, self._ram, command, self.entropy)
         # Without power until all is written, whatever keeps it from being: a cut, a full disk.
         self._ram = None
         self._apply(outcome)
+        if self._torn:
+            raise PowerLost
         self._ram = outcome.ram
         self.clock.exchange(len(command), len(outcome.response), outcome.cost)
         return outcome.response
 
     def _apply(self, outcome: Outcome) -> None:
         for write in outcome.writes:
+            if self._torn:
+                raise PowerLost
             cut = self.cut if self.cut and self.cut.write == self.writes_done else None
             if cut is not None and cut.phase != "after":
                 if cut.phase == "inside":
