@@ -47,6 +47,9 @@ SUBCOMMANDS: Final = {
     "sim": Subcommand("simulators.commands:sim", "Make simulated cards and put programs in front of them."),
 }
 
+ALIASES: Final = {"reader": "readers"}
+"""Other words that people type."""
+
 EXIT_USAGE: Final = 2
 EXIT_ABORTED: Final = 130  # 128 + SIGINT, as a shell reports it
 EXIT_BROKEN_PIPE: Final = 1
@@ -59,7 +62,7 @@ class LazyGroup(click.Group):
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        subcommand = SUBCOMMANDS.get(cmd_name)
+        subcommand = SUBCOMMANDS.get(ALIASES.get(cmd_name, cmd_name))
         if subcommand is None:
             return None
         module, _, attribute = subcommand.target.partition(":")

@@ -19,7 +19,7 @@ from typing import TextIO
 from .command import Command, Response, hide
 from .errors import CardError, InputError, TegataError
 from .masking import ALL, Masking
-from .ports import Link, LinkInfo, TransmissionProtocol
+from .ports import Link, LinkInfo, Presence, TransmissionProtocol
 
 __all__ = ["Dump", "RecordingLink", "ReplayLink", "Trace", "trace_file"]
 
@@ -131,6 +131,10 @@ class RecordingLink:
 
     def close(self, reset: bool = True) -> None:
         self._link.close(reset)
+
+    def present(self) -> bool:
+        """As the link says; one that cannot tell has its card."""
+        return not isinstance(self._link, Presence) or self._link.present()
 
     def exclusive(self) -> AbstractContextManager[None]:
         return self._link.exclusive()

@@ -8,12 +8,13 @@ import click
 
 from ..apdu.errors import InputError, language
 from ..reader_bridge.frames.vpcd import PORT
-from ..reader_bridge.share.vpcd import Report, parse_address
+from ..reader_bridge.share.serving import OPEN_DRIVER, Announcer, serve_vpcd
+from ..reader_bridge.share.vpcd import parse_address
 from . import personas, presets
 from .cap_command import cap
 from .pki_commands import pki
 from .reader_command import reader
-from .run import card_reader, run_with_card, serve_vpcd
+from .run import card_reader, run_with_card
 from .scp11_command import scp11
 
 __all__ = ["sim"]
@@ -30,33 +31,6 @@ _trace = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the APDUs to this file; PINs, keys and protected data are masked.",
 )
-
-_SENTENCES = {
-    Report.WAITING: {
-        "en": "No virtual reader listens at {address} yet; start pcscd with the vpcd driver (on Debian: "
-        "apt install pcscd vsmartcard-vpcd), this waits for it.",
-        "ja": "{address} に仮想リーダーがありません。vpcd ドライバー付きの pcscd を起動してください "
-        "(Debian: apt install pcscd vsmartcard-vpcd)。起動するまで待ちます。",
-    },
-    Report.INSERTED: {
-        "en": "The card is in the virtual reader at {address}.",
-        "ja": "カードを {address} の仮想リーダーに入れました。",
-    },
-    Report.REMOVED: {
-        "en": "The card was taken out of the virtual reader.",
-        "ja": "カードを仮想リーダーから取り出しました。",
-    },
-    Report.DISCONNECTED: {
-        "en": "The virtual reader went away; waiting for it.",
-        "ja": "仮想リーダーがなくなりました。戻るまで待ちます。",
-    },
-}
-_OPEN_DRIVER = {
-    "en": "Note: Debian's vpcd driver listens on every network address, so anybody who reaches this machine "
-    "can put a card into its reader; use it behind a firewall.",
-    "ja": "注意: Debian の vpcd ドライバーはすべてのネットワークアドレスで待ち受けるため、この機械に届く人は"
-    "誰でもカードを入れられます。ファイアウォールの内側で使ってください。",
-}
 
 
 class _WithPresets(click.Command):
@@ -149,17 +123,9 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
     puts it back.
     """
     host, port = parse_address(vpcd)
-    last: Report | None = None
-
-    def say(report: Report) -> None:
-        nonlocal last
-        if report is not last:  # a wait is announced once, not at each try
-            click.echo(_SENTENCES[report][language()].format(address=vpcd), err=True)
-        last = report
-
     with card_reader(file, interface, trace) as reader:
-        click.echo(_OPEN_DRIVER[language()], err=True)
-        serve_vpcd(reader, host, port, say)
+        click.echo(OPEN_DRIVER[language()], err=True)
+        serve_vpcd(reader, host, port, Announcer(vpcd, lambda sentence: click.echo(sentence, err=True)))
 
 
 sim.add_command(cap)

@@ -23,12 +23,12 @@ import click
 from ..apdu.errors import InputError
 from ..apdu.ports import Link
 from ..apdu.trace import RecordingLink, trace_file
+from ..reader_bridge.share.signals import signal_actions
 from .devices.faults import Fault, Faults, parse_fault
 from .devices.line import PtyLine, TcpLine
 from .devices.wire import Firmware
 from .link import SimulatedReader
 from .run import card_file
-from .signals import signal_actions
 
 __all__ = ["HeldCard", "LineOptions", "held_card", "host", "line_options", "trace_option"]
 

@@ -1,4 +1,4 @@
-"""Puts a simulated card in front of programs: on libpcsclite's socket for one program, or in a real pcscd."""
+"""Puts a simulated card in front of one program, on libpcsclite's socket."""
 
 from __future__ import annotations
 
@@ -7,30 +7,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from ..apdu.errors import InputError
-from ..apdu.ports import CardEvent, Link, Reader, open_reader
-from ..apdu.trace import RecordingLink, trace_file
+from ..apdu.ports import Reader, open_reader
+from ..apdu.trace import trace_file
 from ..reader_bridge.share.pcsclite import SOCKET_VARIABLE, PcscliteServer
+from ..reader_bridge.share.recorded import RecordingReader
 from ..reader_bridge.share.slot import Slot
-from ..reader_bridge.share.vpcd import Report, VpcdClient
 from . import presets
-from .signals import signal_actions
 
-__all__ = [
-    "READER_NAME",
-    "card_file",
-    "card_reader",
-    "on_socket",
-    "run_program",
-    "run_with_card",
-    "serve_vpcd",
-]
+__all__ = ["READER_NAME", "card_file", "card_reader", "on_socket", "run_program", "run_with_card"]
 
 READER_NAME = "tegata sim 00 00"
 _SOCKET_PATH_MOST = 100
@@ -46,32 +36,7 @@ def card_reader(path: Path, interface: str, trace: Path | None = None) -> Iterat
         if trace is None:
             yield reader
             return
-        yield _RecordingReader(reader, stack.enter_context(trace_file(trace)))
-
-
-class _RecordingReader:
-    """Passes everything to ``reader``; what its cards do is recorded to ``stream``."""
-
-    def __init__(self, reader: Reader, stream: TextIO) -> None:
-        self._reader = reader
-        self._stream = stream
-
-    @property
-    def name(self) -> str:
-        return self._reader.name
-
-    @property
-    def features(self) -> frozenset[str]:
-        return self._reader.features
-
-    def wait_for_card(self, timeout: float | None = None) -> Link:
-        return RecordingLink(self._reader.wait_for_card(timeout), self._stream)
-
-    def events(self, timeout: float | None = None) -> Iterator[CardEvent]:
-        return self._reader.events(timeout)
-
-    def close(self) -> None:
-        self._reader.close()
+        yield RecordingReader(reader, stack.enter_context(trace_file(trace)))
 
 
 @contextmanager
@@ -163,20 +128,3 @@ def _terminal_tells_child() -> bool:
     if sys.platform == "win32":
         return True
     return sys.stdin is not None and sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-
-
-def serve_vpcd(reader: Reader, host: str, port: int, report: Callable[[Report], None]) -> None:
-    """Keep the card of ``reader`` in the vpcd slot until SIGINT or SIGTERM. SIGUSR1 takes the card out,
-    SIGUSR2 puts it back, where the system has these signals."""
-    client = VpcdClient(reader, host, port, report)
-    wanted = {
-        "SIGINT": client.stop,
-        "SIGTERM": client.stop,
-        "SIGUSR1": client.take_out,
-        "SIGUSR2": client.put_back,
-    }
-    try:
-        with signal_actions(wanted):
-            client.run()
-    finally:
-        client.close()

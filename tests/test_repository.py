@@ -128,7 +128,9 @@ def test_all_locks_agree_on_versions() -> None:
     everything = {str(pin.specifier) + pin.name for pin, _ in locked(ROOT / "requirements" / "dev.txt")}
     for path in LOCKS:
         if not path.stem.startswith("foreign-"):  # those are installed in environments of their own
-            assert {str(pin.specifier) + pin.name for pin, _ in locked(path)} - everything <= windows_only(path)
+            assert {str(pin.specifier) + pin.name for pin, _ in locked(path)} - everything <= windows_only(
+                path
+            )
 
 
 def windows_only(path: Path) -> set[str]:

@@ -14,7 +14,7 @@ from .pcsc import list_readers
 
 __all__ = ["readers"]
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {"share": "share.commands"}
 """Commands of other packages: name to module below ``reader_bridge``. The function has the name, too."""
 _WORDS = {
     "en": {"reader": "Reader", "card": "Card", "none": "no card"},

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from tegata.apdu.errors import ReaderError
+from tegata.reader_bridge.share.serving import serve_vpcd
 from tegata.reader_bridge.share.vpcd import Report, VpcdClient, parse_address
-from tegata.simulators.run import serve_vpcd
 
 from .conftest import ATR, TinyReader
 
