@@ -1,4 +1,4 @@
-"""What signals mean to a simulator that keeps running until it is stopped."""
+"""What signals mean to a program that shares or simulates a reader until it is stopped."""
 
 from __future__ import annotations
 
