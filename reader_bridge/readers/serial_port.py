@@ -7,6 +7,7 @@ Errors of pyserial and of the system become ReaderError ``line.*`` here and nowh
 from __future__ import annotations
 
 import errno
+import sys
 import time
 from dataclasses import dataclass
 
@@ -16,6 +17,14 @@ from ...apdu.errors import ReaderError
 from .lockfile import FileLock
 
 __all__ = ["LineSettings", "SerialPort"]
+
+if sys.platform == "win32":
+    _LOST: tuple[type[Exception], ...] = (OSError,)
+else:
+    import termios
+
+    # pyserial waits for the last byte by tcdrain, whose error is none of the system's family.
+    _LOST = (OSError, termios.error)
 
 _CHUNK = 4096
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
@@ -59,7 +68,7 @@ class SerialPort:
     def baud(self, value: int) -> None:
         try:
             self._port.baudrate = value
-        except (OSError, ValueError) as error:
+        except (*_LOST, ValueError) as error:
             raise ReaderError("line.lost", line=self.name, what=_reason(error)) from error
 
     def write(self, data: bytes) -> None:
@@ -67,7 +76,7 @@ class SerialPort:
         try:
             self._port.write(data)
             self._port.flush()
-        except OSError as error:
+        except _LOST as error:
             raise ReaderError("line.lost", line=self.name, what=_reason(error)) from error
 
     def read(self, timeout: float) -> bytes:
@@ -80,7 +89,7 @@ class SerialPort:
                 return b""
             self._port.timeout = 0
             return first + bytes(self._port.read(_CHUNK))
-        except OSError as error:
+        except _LOST as error:
             raise ReaderError("line.lost", line=self.name, what=_reason(error)) from error
 
     def drain(self, quiet: float = 0.0) -> None:
@@ -120,5 +129,5 @@ def _open(name: str, settings: LineSettings) -> serial.SerialBase:
 def _reason(error: Exception) -> str:
     """What the system said, without pyserial's words around it."""
     cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    text = getattr(cause, "strerror", None) or str(cause)
+    text = getattr(cause, "strerror", None) or (cause.args[-1:] or (cause,))[0]
     return str(text).strip().rstrip(".")
