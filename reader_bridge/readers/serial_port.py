@@ -18,13 +18,13 @@ from .lockfile import FileLock
 
 __all__ = ["LineSettings", "SerialPort"]
 
-if sys.platform == "win32":
-    _LOST: tuple[type[Exception], ...] = (OSError,)
-else:
+_LOST: tuple[type[Exception], ...] = (OSError,)
+if sys.platform != "win32":
     import termios
 
     # pyserial waits for the last byte by tcdrain, whose error is none of the system's family.
     _LOST = (OSError, termios.error)
+_NOT_SET: tuple[type[Exception], ...] = (*_LOST, ValueError)
 
 _CHUNK = 4096
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
@@ -68,7 +68,7 @@ class SerialPort:
     def baud(self, value: int) -> None:
         try:
             self._port.baudrate = value
-        except (*_LOST, ValueError) as error:
+        except _NOT_SET as error:
             raise ReaderError("line.lost", line=self.name, what=_reason(error)) from error
 
     def write(self, data: bytes) -> None:
