@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ...apdu.errors import ReaderError, language
+from ...apdu.errors import ReaderError, Words, language
 from .pcsc import list_readers
+from .pcsc_watcher import Change, Kind, PcscWatcher
 
 __all__ = ["readers"]
 
@@ -19,6 +20,15 @@ ELSEWHERE = {"share": "share.commands"}
 _WORDS = {
     "en": {"reader": "Reader", "card": "Card", "none": "no card"},
     "ja": {"reader": "リーダー", "card": "カード", "none": "カードなし"},
+}
+_CHANGES = {
+    Kind.SERVICE_CAME: Words("The PC/SC service is there.", "PC/SC サービスが動いています。"),
+    Kind.SERVICE_WENT: Words("The PC/SC service is not there.", "PC/SC サービスが動いていません。"),
+    Kind.READER_CAME: Words("Reader: {reader}", "リーダー接続: {reader}"),
+    Kind.READER_WENT: Words("Reader gone: {reader}", "リーダー切断: {reader}"),
+    Kind.CARD_CAME: Words("Card on {reader}: {atr}", "カード検出 {reader}: {atr}"),
+    Kind.CARD_WENT: Words("Card taken from {reader}", "カードなし {reader}"),
+    Kind.MISSED: Words("Some changes were missed; there is now:", "変化を見落としました。現在の状態:"),
 }
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
@@ -65,6 +75,33 @@ def list_command(as_json: bool) -> None:
     Exit codes: 31 without a reader or PC/SC service, 36 without the driver.
     """
     _print_list(as_json)
+
+
+@readers.command()
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), metavar="N", help="End after N seconds (default: at Ctrl-C)."
+)
+@_json
+def watch(seconds: float | None, as_json: bool) -> None:
+    """Tell what comes and goes: readers, cards with their ATR, and the PC/SC service itself.
+
+    \b
+    It begins with what is there, one line each; with --json one object a line:
+      {"event": "card-came", "reader": "…", "atr": "3b…"}
+    Events: service-came, service-went, reader-came, reader-went, card-came, card-went, and missed when
+    nobody took them away for so long that some were dropped; everything that is there is told again then.
+    It outlives a service that stops or is restarted, and readers that are plugged out and in.
+
+    Exit code: 36 without the driver.
+    """
+    with PcscWatcher() as watcher:
+        for change in watcher.events(seconds):
+            click.echo(json.dumps(change.to_json()) if as_json else _told(change))
+
+
+def _told(change: Change) -> str:
+    sentence = _CHANGES[change.kind].in_language(language())
+    return sentence.format(reader=change.reader, atr=change.atr.hex(" ").upper())
 
 
 def _print_list(as_json: bool) -> None:

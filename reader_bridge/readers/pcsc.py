@@ -10,105 +10,55 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from ...apdu.errors import EXCHANGE, CardRemoved, MalformedResponse, ReaderError, TegataError, Words
+from ...apdu.pad import PadTemplate
 from ...apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from .lockfile import FileLock
+from .pcsc_control import Abilities, abilities, direct
+from .pcsc_features import Feature, names_of, pin_verify
+from .winscard import CONNECTING, Context
 
-__all__ = ["PcscLink", "PcscReader", "list_readers", "open_reader"]
+__all__ = ["PcscLink", "PcscPinPadLink", "PcscReader", "list_readers", "open_reader"]
 
 SLICE = 1.0
 """Seconds of one blocking wait: a longer one could not be interrupted."""
+AWAY = 0.2
+"""Seconds between looks for a service or reader that has gone."""
 MAX_RESPONSE = 65538
 """PC/SC takes any answer; a reader that cannot bring an extended one refuses the command that asks for it."""
+AWAY_CODES = ("reader.none", "reader.service", "reader.unknown")
+SHORT_DATA, EXTENDED_OVERHEAD, STATUS_BYTES = 256, 9, 2
+PIN_ENTRY = Words("PIN entry on the reader", "リーダーでの暗証番号入力")
 
 
-def _scard() -> ModuleType:
-    """pyscard's winscard module. Raises ReaderError ``reader.driver`` when it is not installed."""
-    try:
-        from smartcard import scard
-    except ImportError as error:
-        how = "Install it with: uv tool install 'tegata[pcsc]' (or pipx install 'tegata[pcsc]')."
-        raise ReaderError("reader.driver", scheme="pcsc", what=str(error), how=how) from error
-    found: ModuleType = scard
-    return found
+def _connect(context: Context, reader: str) -> PcscLink:
+    """The card in ``reader``, with a PIN pad when the reader has one.
 
-
-class _Context:
-    """One connection to the PC/SC service."""
-
-    def __init__(self) -> None:
-        self.api = _scard()
-        result, self.handle = self.api.SCardEstablishContext(self.api.SCARD_SCOPE_USER)
-        self.check(result, "PC/SC")
-
-    def check(self, result: int, reader: str, what: Words = EXCHANGE) -> None:
-        """Turn a result of winscard into our errors."""
-        if result != self.api.SCARD_S_SUCCESS:
-            self._fail(result, reader, what)
-
-    def _fail(self, result: int, reader: str, what: Words) -> NoReturn:
-        api = self.api
-        gone = (
-            api.SCARD_W_REMOVED_CARD,
-            api.SCARD_W_RESET_CARD,
-            api.SCARD_W_UNPOWERED_CARD,
-            api.SCARD_E_NO_SMARTCARD,
-        )
-        none = (api.SCARD_E_NO_SERVICE, api.SCARD_E_NO_READERS_AVAILABLE, api.SCARD_E_SERVICE_STOPPED)
-        error: TegataError
-        if result in gone:
-            error = CardRemoved(what=what)
-        elif result in none:
-            error = ReaderError("reader.none")
-        elif result == api.SCARD_E_SHARING_VIOLATION:
-            error = ReaderError("reader.busy", reader=reader)
-        elif result == api.SCARD_E_UNKNOWN_READER:
-            error = ReaderError("reader.unknown", reader=reader, known=", ".join(self.names()))
-        else:
-            error = ReaderError(reader=reader, what=str(api.SCardGetErrorMessage(result)).strip().rstrip("."))
-        raise error
-
-    def names(self) -> list[str]:
-        """The readers' names; none is an empty list."""
-        result, names = self.api.SCardListReaders(self.handle, [])
-        if result == self.api.SCARD_E_NO_READERS_AVAILABLE:
-            return []
-        self.check(result, "PC/SC")
-        return list(names)
-
-    def changes(self, reader: str, state: int, milliseconds: int) -> tuple[int, bytes] | None:
-        """The reader's new state and ATR, or None when nothing changed in that time."""
-        query = [(reader, state)]
-        result, states = self.api.SCardGetStatusChange(self.handle, milliseconds, query)
-        if result == self.api.SCARD_E_TIMEOUT:
-            return None
-        self.check(result, reader, Words("waiting for a card", "カード待ち"))
-        _, event, atr = states[0]
-        return event, bytes(atr)
-
-    def release(self) -> None:
-        self.api.SCardReleaseContext(self.handle)
+    Raises CardRemoved when there is none, ReaderError when it cannot be had.
+    """
+    api = context.api
+    protocols = api.SCARD_PROTOCOL_T0 | api.SCARD_PROTOCOL_T1
+    result, handle, protocol = api.SCardConnect(context.handle, reader, api.SCARD_SHARE_SHARED, protocols)
+    context.check(result, reader, CONNECTING)
+    able = abilities(api, handle)
+    kind = PcscPinPadLink if Feature.VERIFY_PIN_DIRECT in able.features else PcscLink
+    return kind(context, reader, handle, protocol, able)
 
 
 class PcscLink:
-    """A card in a PC/SC reader."""
+    """A card in a PC/SC reader, by an open handle of ``SCardConnect``."""
 
-    def __init__(self, context: _Context, reader: str) -> None:
+    def __init__(self, context: Context, reader: str, handle: int, protocol: int, able: Abilities) -> None:
         self._context = context
         self._api: Any = context.api
-        api = self._api
-        protocols = api.SCARD_PROTOCOL_T0 | api.SCARD_PROTOCOL_T1
-        result, self._card, self._protocol = api.SCardConnect(
-            context.handle, reader, api.SCARD_SHARE_SHARED, protocols
-        )
-        context.check(result, reader, Words("connecting", "接続"))
+        self._card, self._protocol = handle, protocol
+        self._able = able
         self._open = True
         self._reader = reader
         self._atr = self._read_atr()
-        self._info = LinkInfo(f"pcsc:{reader}", self._transmission(), max_response=MAX_RESPONSE)
+        self._info = self._described()
 
     @property
     def atr(self) -> bytes:
@@ -173,6 +123,17 @@ class PcscLink:
         self._context.check(result, self._reader, Words("reading the ATR", "ATR の読み取り"))
         return bytes(atr)
 
+    def _described(self) -> LinkInfo:
+        """Sizes as the reader states them (dwMaxAPDUDataSize, PC/SC part 10 §2.6.14); T=0 has short ones."""
+        name, protocol = f"pcsc:{self._reader}", self._transmission()
+        most = self._able.properties.max_apdu_data
+        if protocol is TransmissionProtocol.T0 or 0 < most <= SHORT_DATA:
+            return LinkInfo(name, protocol)
+        if most:
+            most = min(most, 0xFFFF)
+            return LinkInfo(name, protocol, most + EXTENDED_OVERHEAD, MAX_RESPONSE)
+        return LinkInfo(name, protocol, max_response=MAX_RESPONSE)
+
     def _transmission(self) -> TransmissionProtocol:
         if self._protocol == self._api.SCARD_PROTOCOL_T0:
             return TransmissionProtocol.T0
@@ -181,13 +142,35 @@ class PcscLink:
         return TransmissionProtocol.TCL if contactless else TransmissionProtocol.T1
 
 
-class PcscReader:
-    """One reader of the PC/SC service, locked against other tegata processes while open."""
+class PcscPinPadLink(PcscLink):
+    """A card in a reader with a PIN pad: the reader asks for the PIN, which never enters this machine."""
 
-    features: frozenset[str] = frozenset()
+    def verify_on_pad(self, template: bytes) -> bytes:
+        """VERIFY with the PIN that a person types on the reader; ``template`` as in :mod:`tegata.apdu.pad`.
+
+        The answer is the card's, or the reader's 6400 (nobody typed) or 6401 (cancelled). Raises ValueError
+        for a template of another form, CardRemoved, MalformedResponse and ReaderError.
+        """
+        if not self._open:
+            raise CardRemoved(what=EXCHANGE)
+        code = self._able.features[Feature.VERIFY_PIN_DIRECT]
+        request = pin_verify(PadTemplate.parse(template))
+        result, answer = self._api.SCardControl(self._card, code, list(request))
+        self._context.check(result, self._reader, PIN_ENTRY)
+        if len(answer) < STATUS_BYTES:
+            raise MalformedResponse("fewer than two bytes", "VERIFY")
+        return bytes(value & 0xFF for value in answer)
+
+
+class PcscReader:
+    """One reader of the PC/SC service, locked against other tegata processes while open.
+
+    It outlives the service: while that is away, or the reader unplugged, it waits.
+    """
 
     def __init__(self, name: str) -> None:
-        self._context = _Context()
+        self._context = Context()
+        self._features: frozenset[str] | None = None
         try:
             self._name = self._choose(name)
             self._lock = _lock(self._name)
@@ -199,23 +182,44 @@ class PcscReader:
     def name(self) -> str:
         return f"pcsc:{self._name}"
 
+    @property
+    def features(self) -> frozenset[str]:
+        """``pin-pad`` and others of part 10, asked of the reader once. While another program has the reader
+        for itself they are not known, and none is named."""
+        if self._features is None:
+            try:
+                with direct(self._context, self._name) as handle:
+                    self._features = names_of(abilities(self._context.api, handle).features)
+            except TegataError:
+                return frozenset()
+        return self._features
+
     def wait_for_card(self, timeout: float | None = None) -> PcscLink:
         """The card that lies there or is put there within ``timeout`` seconds (None: however long).
 
-        Raises ReaderError ``reader.no_card`` when none came.
+        Raises ReaderError ``reader.no_card`` when none came, ``reader.none`` or ``reader.unknown`` when the
+        service or the reader was away at the end.
         """
         for event in self.events(timeout):
             if event.present:
-                return PcscLink(self._context, self._name)
+                try:
+                    return _connect(self._context, self._name)
+                except CardRemoved:  # taken away again at once: its going is the next event
+                    continue
+        if self._context.lost or self._name not in self._context.names():
+            raise ReaderError("reader.none")
         raise ReaderError("reader.no_card", seconds=f"{timeout or 0:g}", reader=self.name)
 
     def events(self, timeout: float | None = None) -> Iterator[CardEvent]:
-        """The present state, then every change, until ``timeout`` seconds have passed."""
+        """The present state, then every change, until ``timeout`` seconds have passed.
+
+        A service or reader that goes takes the card with it; when it is back, its card comes.
+        """
         until = None if timeout is None else time.monotonic() + timeout
         state, seen = self._context.api.SCARD_STATE_UNAWARE, None
         while True:
             left = SLICE if until is None else max(0.0, min(SLICE, until - time.monotonic()))
-            change = self._context.changes(self._name, state, int(left * 1000))
+            change = self._look(state, left)
             if change is not None:
                 state, atr = change
                 present = bool(state & self._context.api.SCARD_STATE_PRESENT)
@@ -228,6 +232,20 @@ class PcscReader:
     def close(self) -> None:
         self._lock.release()
         self._context.release()
+
+    def _look(self, state: int, seconds: float) -> tuple[int, bytes] | None:
+        """As :meth:`Context.changes`; a reader that is away has no card, and is looked for again."""
+        try:
+            if self._context.lost:
+                renewed = Context()
+                self._context.release()
+                self._context = renewed
+            return self._context.changes(self._name, state, int(seconds * 1000))
+        except ReaderError as error:
+            if error.code not in AWAY_CODES:
+                raise
+            time.sleep(min(seconds, AWAY))
+            return self._context.api.SCARD_STATE_UNAWARE, b""
 
     def _choose(self, wanted: str) -> str:
         names = self._context.names()
@@ -248,7 +266,7 @@ def _lock(name: str) -> FileLock:
 
 def list_readers() -> list[CardEvent]:
     """Every PC/SC reader and whether a card lies on it. Raises ReaderError ``reader.none`` without PC/SC."""
-    context = _Context()
+    context = Context()
     try:
         states = [
             (name, context.changes(name, context.api.SCARD_STATE_UNAWARE, 0)) for name in context.names()

@@ -88,11 +88,19 @@ class Namespace:
 
     def restart_daemon(self, inhabitant: subprocess.Popen[str]) -> None:
         """End pcscd and start another one; ``inhabitant`` keeps the namespace alive meanwhile."""
-        self.daemon.terminate()
+        self.stop_daemon(inhabitant)
+        self.start_daemon()
+
+    def stop_daemon(self, inhabitant: subprocess.Popen[str], *, kill: bool = False) -> None:
+        """End pcscd, with ``kill`` in the middle of whatever it does; ``inhabitant`` keeps the namespace."""
+        (self.daemon.kill if kill else self.daemon.terminate)()
         self.daemon.communicate(timeout=SECONDS)
         self.daemon = inhabitant
+
+    def start_daemon(self, *options: str) -> None:
+        """Start pcscd in the namespace that :meth:`stop_daemon` left."""
         self.daemon = subprocess.Popen(
-            self.command(PCSCD),
+            self.command([*PCSCD, *options]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
