@@ -8,7 +8,7 @@ taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from .pcsc_control import Abilities, abilities, direct
 from .pcsc_features import Feature, names_of, pin_verify
 from .winscard import CONNECTING, Context
 
-__all__ = ["PcscLink", "PcscPinPadLink", "PcscReader", "list_readers", "open_reader"]
+__all__ = ["PcscLink", "PcscPinPadLink", "PcscReader", "choose", "list_readers", "open_reader"]
 
 SLICE = 1.0
 """Seconds of one blocking wait: a longer one could not be interrupted."""
@@ -172,7 +172,7 @@ class PcscReader:
         self._context = Context()
         self._features: frozenset[str] | None = None
         try:
-            self._name = self._choose(name)
+            self._name = choose(self._context.names(), name)
             self._lock = _lock(self._name)
         except TegataError:
             self._context.release()
@@ -247,14 +247,18 @@ class PcscReader:
             time.sleep(min(seconds, AWAY))
             return self._context.api.SCARD_STATE_UNAWARE, b""
 
-    def _choose(self, wanted: str) -> str:
-        names = self._context.names()
-        if not names:
-            raise ReaderError("reader.none")
-        fitting = [name for name in names if name == wanted] or [name for name in names if wanted in name]
-        if not fitting or (wanted and len(fitting) > 1):
-            raise ReaderError("reader.unknown", reader=wanted, known=", ".join(names))
-        return fitting[0]
+
+def choose(names: Sequence[str], wanted: str) -> str:
+    """The one of ``names`` that ``wanted`` is, or is an unambiguous part of; the first for nothing.
+
+    Raises ReaderError ``reader.none`` or ``reader.unknown``.
+    """
+    if not names:
+        raise ReaderError("reader.none")
+    fitting = [name for name in names if name == wanted] or [name for name in names if wanted in name]
+    if not fitting or (wanted and len(fitting) > 1):
+        raise ReaderError("reader.unknown", reader=wanted, known=", ".join(names))
+    return fitting[0]
 
 
 def _lock(name: str) -> FileLock:
