@@ -70,7 +70,7 @@ class TlvType(enum.IntEnum):
 
 
 class ImageFault(ValueError):
-    """Bytes that are no MCUboot image: what is wrong in ``en`` and ``ja``, and the ``offset`` it was seen at."""
+    """Bytes that are no MCUboot image: what is wrong in ``en`` and ``ja``, and at which ``offset``."""
 
     def __init__(self, en: str, ja: str, offset: int) -> None:
         self.en = f"{en} (byte {offset})"

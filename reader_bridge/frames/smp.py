@@ -16,7 +16,6 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
-    "GROUP_PER_USER",
     "HEADER_SIZE",
     "LINE_LENGTH",
     "MAX_MESSAGE",
@@ -28,6 +27,9 @@ __all__ = [
     "Op",
     "OsCommand",
     "Rc",
+    "READER_GROUP",
+    "ReaderCommand",
+    "ReaderRc",
     "crc16",
     "encode",
 ]
@@ -35,8 +37,9 @@ __all__ = [
 HEADER_SIZE = 8
 LINE_LENGTH = 127
 """Bytes of a line with its two marks and its line feed, as stock servers and clients take it."""
-GROUP_PER_USER = 64
-"""First group number that an application may use for itself."""
+READER_GROUP = 65
+"""The group that tegata's readers have for themselves; 64 and above belong to applications, and 64 is taken
+by a stock client already."""
 
 _HEADER = struct.Struct(">BBHHBB")
 _FIRST = b"\x06\x09"
@@ -80,6 +83,23 @@ class ImageCommand(enum.IntEnum):
     STATE = 0
     UPLOAD = 1
     ERASE = 5
+
+
+class ReaderCommand(enum.IntEnum):
+    """Commands of the group that tegata's readers have (docs/protocols/reader-firmware.md)."""
+
+    IDENTITY = 0
+    SETTINGS = 1
+    SELF_TEST = 2
+    FIND_ME = 3
+
+
+class ReaderRc(enum.IntEnum):
+    """Results of that group."""
+
+    UNKNOWN_SETTING = 2
+    BAD_VALUE = 3
+    NOT_SUPPORTED = 8
 
 
 class Rc(enum.IntEnum):
