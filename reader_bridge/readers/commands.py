@@ -15,7 +15,7 @@ from .pcsc_watcher import Change, Kind, PcscWatcher
 
 __all__ = ["readers"]
 
-ELSEWHERE = {"share": "share.commands"}
+ELSEWHERE = {"doctor": "readers.doctor.commands", "share": "share.commands"}
 """Commands of other packages: name to module below ``reader_bridge``. The function has the name, too."""
 _WORDS = {
     "en": {"reader": "Reader", "card": "Card", "none": "no card"},
