@@ -54,6 +54,8 @@ def _service(system: System, service: Service) -> Finding:
         return Finding("service", PCSCD, Severity.GOOD, fine)
     if service.refused:
         return _refused(system)
+    if service.socket:
+        return _elsewhere(service)
     if not system.neighbours("pcscd") and (system.sees_all or not system.path(SOCKET).exists()):
         return _not_running(system, service)
     if not os.access(system.path(SOCKET), os.W_OK) and system.path(SOCKET).exists():
@@ -67,6 +69,15 @@ def _service(system: System, service: Service) -> Finding:
         f"The service does not answer ({service.error}).", f"サービスが応答しません ({service.error})。"
     )
     return Finding("service", PCSCD, Severity.PROBLEM, dead, _restart(system))
+
+
+def _elsewhere(service: Service) -> Finding:
+    said = Words(
+        f"PCSCLITE_CSOCK_NAME leads programs to {service.socket}, where no service answers.",
+        f"PCSCLITE_CSOCK_NAME の指す {service.socket} で応答するサービスがありません。",
+    )
+    step = Words("Run: unset PCSCLITE_CSOCK_NAME", "unset PCSCLITE_CSOCK_NAME を実行してください。")
+    return Finding("service", PCSCD, Severity.PROBLEM, said, step)
 
 
 def _restart(system: System) -> Words:

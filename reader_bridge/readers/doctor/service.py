@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,13 +17,15 @@ __all__ = ["Service", "ask_service"]
 
 PATHS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 SECONDS = 5.0
+SOCKET = "PCSCLITE_CSOCK_NAME"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """``driver`` is why pyscard cannot be loaded, empty when it can. ``answers``: a context was had;
     ``refused``: the service is there but does not let us in; ``error`` is winscard's word for any other
-    failure. ``version`` is what the daemon's program says of itself.
+    failure. ``version`` is what the daemon's program says of itself, ``socket`` where libpcsclite is told to
+    look for it instead of its own place.
     """
 
     driver: str = ""
@@ -30,6 +33,7 @@ class Service:
     refused: bool = False
     error: str = ""
     version: str = ""
+    socket: str = ""
     readers: Sequence[CardEvent] = ()
 
 
@@ -45,7 +49,7 @@ def ask_service() -> Service:
         # What pcscd says when polkit refuses org.debian.pcsc-lite.access_pcsc.
         refused = result in (api.SCARD_W_SECURITY_VIOLATION, api.SCARD_E_NO_ACCESS)
         text = str(api.SCardGetErrorMessage(result)).strip().rstrip(".")
-        return Service(refused=refused, error=text, version=version)
+        return Service(refused=refused, error=text, version=version, socket=os.environ.get(SOCKET, ""))
     api.SCardReleaseContext(context)
     try:
         return Service(answers=True, version=version, readers=list_readers())

@@ -168,6 +168,10 @@ class TestService:
         machine.service = Service(error="Internal communications error", version="1.9.9")
         assert machine.bad("pcsc:") == [("service", "Run: sudo systemctl restart pcscd")]
 
+    def test_programs_are_led_elsewhere(self, machine: Machine) -> None:
+        machine.service = Service(error="Service not available", socket="/tmp/gone.comm")
+        assert machine.bad("pcsc:") == [("service", "Run: unset PCSCLITE_CSOCK_NAME")]
+
     def test_polkit_refuses(self, machine: Machine) -> None:
         machine.service = Service(refused=True, error="Access denied", version="1.9.9")
         [(check, step)] = machine.bad("pcsc:")
