@@ -12,6 +12,7 @@ from ..reader_bridge.share.serving import OPEN_DRIVER, Announcer, serve_vpcd
 from ..reader_bridge.share.vpcd import parse_address
 from . import personas, presets
 from .cap_command import cap
+from .firmware_command import firmware, smp
 from .pki_commands import pki
 from .reader_command import reader
 from .run import card_reader, run_with_card
@@ -129,6 +130,8 @@ def serve(file: Path, vpcd: str, interface: str, trace: Path | None) -> None:
 
 
 sim.add_command(cap)
+sim.add_command(firmware)
 sim.add_command(pki)
 sim.add_command(reader)
+reader.add_command(smp)
 sim.add_command(scp11)

@@ -12,7 +12,7 @@ import enum
 import hashlib
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
@@ -42,13 +42,15 @@ def load_public_key(pem: bytes) -> PublicKey:
 
     Raises ValueError for anything else than ECDSA P-256, Ed25519, RSA of 2048 or 3072 bits.
     """
-    if b"PRIVATE KEY" in pem:
-        try:
+    try:
+        if b"PRIVATE KEY" in pem:
             key = serialization.load_pem_private_key(pem, None).public_key()
-        except TypeError as error:
-            raise ValueError("the private key has a password; give its public key") from error
-    else:
-        key = serialization.load_pem_public_key(pem)
+        else:
+            key = serialization.load_pem_public_key(pem)
+    except TypeError as error:
+        raise ValueError("the private key has a password; give its public key") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("there is no key in PEM") from error
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return key
     if isinstance(key, ed25519.Ed25519PublicKey):

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ....apdu.errors import InputError, ReaderError, Words
 from ....reader_bridge.frames.mcuboot import HARDWARE_ID, Version
 from .flash import ERASED, Flash, Geometry
@@ -63,7 +65,8 @@ def sign(
     options += ["--slot-size", str(layout.slot_size), "--max-sectors", str(layout.max_sectors)]
     options += ["--key", str(key)] if key else []
     options += ["--security-counter", str(counter)] if counter is not None else []
-    options += ["--custom-tlv", hex(HARDWARE_ID), hardware_id] if hardware_id is not None else []
+    if hardware_id is not None:
+        options += ["--custom-tlv", hex(HARDWARE_ID), f"0x{hardware_id.encode().hex()}"]
     with _folder() as folder:
         (folder / "body.bin").write_bytes(body)
         _imgtool("sign", *options, str(folder / "body.bin"), str(folder / "image.bin"))
@@ -90,11 +93,17 @@ def _folder() -> Iterator[Path]:
 
 
 def _imgtool(*arguments: str) -> None:
-    """Run imgtool's command line in this process. Raises ReaderError ``reader.driver`` without it."""
+    """Run imgtool's command line in this process. Raises ReaderError ``reader.driver`` without it, InputError
+    ``simreader.imgtool`` for what it does not take."""
     try:
         from imgtool.main import imgtool
     except ImportError as error:
         raise ReaderError("reader.driver", scheme="smp", what=str(error), how=_HOW) from None
     command: Any = imgtool
-    with contextlib.redirect_stdout(io.StringIO()):
-        command.main(list(arguments), prog_name="imgtool", standalone_mode=False)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            command.main(list(arguments), prog_name="imgtool", standalone_mode=False)
+    except click.ClickException as error:
+        raise InputError("simreader.imgtool", what=error.format_message().rstrip(".")) from None
+    except (ValueError, TypeError, OSError) as error:  # what its libraries say of a key
+        raise InputError("simreader.imgtool", what=str(error).split(". ")[0].rstrip(".")) from None

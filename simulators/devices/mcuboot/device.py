@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from ....reader_bridge.frames.smp import Decoder, Message, encode
 from ..wire import Wire
@@ -16,14 +17,18 @@ __all__ = ["McubootReader"]
 
 class McubootReader:
     """A Firmware: what runs follows from the flash. A cut of the flash's (``Flash.cut_at``) takes the power
-    away at that step; it comes back at once, and the bootloader starts again. ``board`` may be looked at
-    while no request is under way."""
+    away at that step; it comes back at once, and the bootloader starts again, of which ``started`` is told.
+    ``board`` may be looked at while no request is under way."""
 
-    def __init__(self, flash: Flash, fuses: Fuses) -> None:
+    def __init__(
+        self, flash: Flash, fuses: Fuses, started: Callable[[Board], None] = lambda board: None
+    ) -> None:
         self._lock = threading.Lock()
+        self._started = started
         self.board = Board(flash, fuses)
         self._server = Server(self.board)
         self.power_losses = 0
+        started(self.board)
 
     def run(self, wire: Wire) -> None:
         """Serve until the line is gone."""
@@ -56,3 +61,4 @@ class McubootReader:
     def _start(self) -> None:
         self.board.power_on()
         self._server = Server(self.board)
+        self._started(self.board)
