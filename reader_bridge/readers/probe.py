@@ -28,7 +28,7 @@ from serial.tools import list_ports
 
 from ..frames import gemcore, pn532, pn532_commands, smp
 from ..frames.ccid import FromReader, MessageError, Reply, Request, ToReader
-from .gemcore.models import model_of
+from .gemcore.models import model_of, readable
 from .serial_port import LineSettings, SerialPort
 
 __all__ = [
@@ -228,12 +228,6 @@ def _read_smp(came: bytes) -> Identity | None:
         if message.op & 1 and message.group == smp.Group.OS:
             return "smp", ""
     return None
-
-
-def readable(data: bytes) -> str:
-    """Text that a device says of itself, without what a terminal would obey; 64 letters at most."""
-    text = data.rstrip(b"\0").decode("ascii", "replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:KEPT]
 
 
 _ECHO = bytes.fromhex("A1616466746567617461")

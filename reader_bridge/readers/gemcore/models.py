@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MODELS", "UNKNOWN", "Model", "model_of"]
+__all__ = ["MODELS", "UNKNOWN", "Model", "PadFeatures", "model_of", "readable"]
+
+_TEXT_MOST = 64
+_FEATURES = 21
+_VERIFY_DIRECT, _MODIFY_DIRECT = 0x20, 0x40
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,29 @@ def model_of(firmware: str, *, pin_pad: bool = False) -> Model:
     if pin_pad:
         return MODELS[0]
     return next((model for model in MODELS if model.mark in text), UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class PadFeatures:
+    """The answer to Escape 6A, 21 bytes: what its PIN pad can do, and how long a PIN it takes."""
+
+    verify: bool
+    modify: bool
+    lines: int
+    columns: int
+    least: int
+    most: int
+
+    @classmethod
+    def parse(cls, data: bytes) -> PadFeatures | None:
+        """None for an answer of another length, which tells nothing."""
+        if len(data) != _FEATURES:
+            return None
+        verify, modify = bool(data[4] & _VERIFY_DIRECT), bool(data[4] & _MODIFY_DIRECT)
+        return cls(verify, modify, data[0], data[1], data[13], data[14])
+
+
+def readable(data: bytes) -> str:
+    """Text that a device says of itself, without what a terminal would obey; 64 letters at most."""
+    text = data.rstrip(b"\0").decode("ascii", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_TEXT_MOST]
