@@ -54,7 +54,7 @@ class GemCoreLink:
             return self._session.transmit(command)
 
     def reset(self) -> None:
-        """Cold reset; the card forgets every PIN. Raises CardRemoved when it is not the same card any more."""
+        """Cold reset; the card forgets every PIN. Raises CardRemoved when it is not the same card."""
         with self._lock:
             self._check()
             if state(self._line, self._slot) is not IccStatus.ACTIVE:

@@ -70,9 +70,9 @@ class Session:
                 return
 
     def power_off(self) -> None:
-        """The card forgets what was verified."""
+        """The card forgets what was verified. Asked once: a reader that is gone need not be waited for."""
         self._dead = True
-        self._line.ask(Request.ICC_POWER_OFF, self._slot)
+        self._line.exchange(Request.ICC_POWER_OFF, self._slot)
 
     def transmit(self, command: bytes) -> bytes:
         """One APDU and its answer, as long as its protocol carries it."""
@@ -87,9 +87,8 @@ class Session:
         t1 = self.agreement.protocol == 1
         started = self._ifd.begin(template) if t1 else None
         entry = _pin_entry(template, started.block[:3] if started else b"\0\0\0", least, most)
-        wait = max(self._line.timing.pin, PIN_SECONDS + 10)
         try:
-            reply = self._line.exchange(Request.SECURE, self._slot, bytes(entry), wait=wait)
+            reply = self._line.exchange(Request.SECURE, self._slot, bytes(entry), wait=self._line.timing.pin)
         except Unanswered:
             if started is None:
                 raise
@@ -183,8 +182,9 @@ class Session:
 
     def _begin_anew(self, farewell: bytes | None) -> None:
         """After a lost exchange: set the block numbers of both sides to their beginnings. A card with which
-        that fails is used no more before a reset."""
+        that fails is used no more before a reset. Raises Unanswered when the reader itself is gone."""
         self._dead = True
+        self._line.exchange(Request.GET_SLOT_STATUS, self._slot)
         if farewell is not None:
             self._try(farewell)
         step: t1_ifd.Outcome = self._ifd.resynchronise()

@@ -44,7 +44,8 @@ class Timing:
     """How long the driver waits, in seconds. The defaults are for real lines and readers.
 
     ``answer``: for what the reader knows itself. ``card``: at least, for what the card must answer.
-    ``pin``: at least, for a PIN entry. ``longest``: for one APDU, whatever reader and card ask for.
+    ``pin``: for a PIN entry, to which the reader itself sets an earlier end. ``longest``: for one APDU,
+    whatever reader and card ask for.
     ``gap``: after it an unfinished frame is given up. ``damaged``: for what may still come when the answer
     came damaged. ``settle``: for bytes that follow an answer and should not. ``patience`` multiplies what the
     card says of itself.
@@ -144,8 +145,12 @@ class Transport:
     def _listen(self, message: ccid.ToReader, wait: _Wait) -> ccid.FromReader | None:
         """The answer; None when none came in time, or one that cannot be trusted."""
         echo_is_due = self.echoes
+        if echo_is_due:
+            wait.expect_sign(self.timing.answer)
         while (left := wait.left) > 0:
             piece = self._port.read(min(left, self.timing.gap) if self._decoder.pending else left)
+            if piece:
+                wait.sign()
             events = self._decoder.feed(piece) if piece else self._decoder.give_up()
             for index, event in enumerate(events):
                 if isinstance(event, gemcore.Message):
@@ -204,11 +209,20 @@ class _Wait:
         self._seconds = seconds
         self._until = now + seconds
         self._end = now + max(longest, seconds)
+        self._first = self._end
         self._short = False
 
     @property
     def left(self) -> float:
-        return min(self._until, self._end) - time.monotonic()
+        return min(self._until, self._end, self._first) - time.monotonic()
+
+    def expect_sign(self, seconds: float) -> None:
+        """A reader that echoes does so at once: when nothing at all comes, it did not get the command."""
+        self._first = time.monotonic() + seconds
+
+    def sign(self) -> None:
+        """Something came."""
+        self._first = self._end
 
     def extend(self, times: int = 1) -> None:
         """The reader is at work: so many times the wait, from now."""
