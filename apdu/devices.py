@@ -56,7 +56,9 @@ class DeviceIdentity:
     ``gempc-twin``, or what the device says). ``firmware`` is its version as it is written there, empty when
     it does not tell. ``hardware_id`` is what a firmware image must name to fit, empty where there is none.
     ``max_command`` and ``max_response`` are bytes of a whole APDU, 0 where no card is held. ``updatable`` is
-    False for firmware in ROM, and ``why`` then says so.
+    False for firmware in ROM, and ``why`` then says so. ``security_counter`` is that of the running image
+    (None: the device has none or does not tell), ``slot_size`` how many bytes a new image may have (0: not
+    told).
     """
 
     url: str
@@ -70,6 +72,8 @@ class DeviceIdentity:
     max_command: int = 0
     max_response: int = 0
     updatable: bool = False
+    security_counter: int | None = None
+    slot_size: int = 0
     why: Words = field(default_factory=lambda: Words("", ""))
 
     def to_json(self) -> dict[str, Any]:
@@ -86,6 +90,8 @@ class DeviceIdentity:
             "max_command": self.max_command,
             "max_response": self.max_response,
             "updatable": self.updatable,
+            "security_counter": self.security_counter,
+            "slot_size": self.slot_size,
         }
 
 

@@ -36,10 +36,12 @@ class McubootReader:
         while True:
             for request in decoder.feed(wire.read()):
                 answer = self._answer(request)
-                if answer is not None:
-                    wire.write(encode(answer.encode()))
-                if self._server.restart:
-                    self.power_cycle()
+                try:
+                    if answer is not None:
+                        wire.write(encode(answer.encode()))
+                finally:  # a cable that is pulled keeps nobody from restarting
+                    if self._server.restart:
+                        self.power_cycle()
 
     def power_cycle(self) -> None:
         """Take the power away between two steps, and give it back. From any thread."""
