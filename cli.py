@@ -43,6 +43,9 @@ SUBCOMMANDS: Final = {
     "bridge": Subcommand("reader_bridge.commands:bridge", "Serve logins and signatures to portals."),
     "portal": Subcommand("reader_bridge.commands:portal", "Register the portals that may ask the bridge."),
     "readers": Subcommand("reader_bridge.readers.commands:readers", "Card readers: list, watch, examine."),
+    "firmware": Subcommand(
+        "reader_bridge.firmware.commands:firmware", "Look after readers: checks, settings, firmware, fleets."
+    ),
     "apdu": Subcommand("apdu.commands:apdu", "Send APDUs by hand and read the trace."),
     "sim": Subcommand("simulators.commands:sim", "Make simulated cards and put programs in front of them."),
 }
