@@ -208,7 +208,7 @@ class Decoder:
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         self._limit = limit
-        self._line = bytearray()
+        self._line = b""
         self._packet: bytearray | None = None
         self.dropped = 0
         """Packets and lines with a mark that came to nothing."""
@@ -223,29 +223,25 @@ class Decoder:
         messages: list[Message] = []
         *lines, rest = piece.split(b"\n")
         for line in lines:
-            whole = bytes(self._line) + line[: _MAX_LINE + 1]
-            self._line.clear()
+            whole = _from_last_mark(self._line + line)
+            self._line = b""
             if (message := self._take(whole)) is not None:
                 messages.append(message)
-        self._line += rest[:_MAX_LINE]
-        del self._line[_MAX_LINE:]
+        self._line = _from_last_mark(self._line + rest)
         return messages
 
     def _take(self, line: bytes) -> Message | None:
-        """What one line, without its line feed, completes. Base64 has none of the marks' bytes, so what
-        stands before the last mark is noise."""
-        start, following = line.rfind(_FIRST), line.rfind(_NEXT)
-        if start < 0 and following < 0:
-            return None
-        if start > following:
+        """What one line, from its mark on and without its line feed, completes."""
+        if line.startswith(_FIRST):
             if self._packet is not None:
                 self._nothing()
             self._packet = bytearray()
+        elif not line.startswith(_NEXT):
+            return None
         if self._packet is None or len(line) > _MAX_LINE:
             return self._nothing()
         try:
-            text = line[max(start, following) + len(_FIRST) :].rstrip(b"\r")
-            self._packet += binascii.a2b_base64(text, strict_mode=True)
+            self._packet += binascii.a2b_base64(line[len(_FIRST) :].rstrip(b"\r"), strict_mode=True)
         except binascii.Error:
             return self._nothing()
         return self._finished()
@@ -274,3 +270,10 @@ class Decoder:
         self.dropped += 1
         self._packet = None
         return None
+
+
+def _from_last_mark(line: bytes) -> bytes:
+    """A line without the noise before its last mark: base64 has none of the marks' bytes. Of noise alone the
+    last byte stays, which may be half a mark; of a line that is too long, enough to tell."""
+    start = max(line.rfind(_FIRST), line.rfind(_NEXT))
+    return line[start : start + _MAX_LINE + 1] if start >= 0 else line[-1:]

