@@ -25,6 +25,7 @@ from .verify import Refused, examine
 __all__ = ["KEY_TYPES", "blank_reader", "make_key", "payload", "public_key", "sign"]
 
 KEY_TYPES = ("ecdsa-p256", "ed25519", "rsa-2048", "rsa-3072")
+_LONG = Words("the file is longer than a slot", "ファイルがスロットより大きいです")
 _HOW = Words("Install it: pip install tegata[firmware]", "導入してください: pip install tegata[firmware]")
 
 
@@ -79,6 +80,8 @@ def blank_reader(fuses: Fuses, image: bytes, geometry: Geometry | None = None) -
     Raises InputError ``simreader.image`` for an image that this reader would not start.
     """
     layout = geometry or Geometry()
+    if len(image) > layout.slot_size:
+        raise InputError("simreader.image", what=_LONG)
     try:
         examine(image, fuses, largest=layout.largest_image)
     except Refused as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,6 +22,7 @@ HARDWARE = "gate-reader-1"
 @functools.cache
 def key(name: str = "vendor", kind: str = "ecdsa-p256") -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tegata-test-keys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     make_key(folder / f"{name}.pem", kind)
     return folder / f"{name}.pem"
 

@@ -339,6 +339,23 @@ def test_a_damaged_trailer_is_survived() -> None:
 def test_a_reader_is_made_with_an_image_that_it_starts() -> None:
     with pytest.raises(InputError, match="cannot be made"):
         blank_reader(bench.fuses(), bench.image("1.0.0", signer="thief"), bench.SMALL)
+    with pytest.raises(InputError, match="longer than a slot"):
+        blank_reader(bench.fuses(), OLD.ljust(bench.SMALL.slot_size + 1, b"\xff"), bench.SMALL)
+
+
+def test_a_factory_image_with_a_trailer_of_its_own() -> None:
+    """As imgtool sign --pad --confirm writes it: magic and image_ok, and no swap is under way."""
+    flash = bench.factory(OLD)
+    primary = Trailer(flash, flash.geometry.primary)
+    primary.write_image_ok()
+    primary.write_magic()
+    board = Board(flash, bench.fuses())
+    assert (board.version, board.boot.swap) == ("1.0.0", SwapType.NONE)
+    assert Client(board).images() == ["1.0.0 active confirmed"]
+    board.slots.store(NEW)
+    board.slots.mark(bench.digest(NEW), permanent=False)
+    board.power_on()
+    assert Client(board).images() == ["1.1.0 active", "1.0.0 confirmed"]
 
 
 def test_the_flash_does_what_nor_flash_does() -> None:
