@@ -63,12 +63,13 @@ class Pn532:
     def _serve(self, chip: _Chip, host: HostLine) -> None:
         command = host.command()
         try:
-            host.answer(bytes((command[0] + 1,)) + chip.execute(command[0], command[1:]))
+            data = chip.execute(command[0], command[1:])
         except Aborted:
             return
         except BadSyntax:
             host.refuse()
             return
+        host.answer(bytes((command[0] + 1,)) + data)
         host.amble = not chip.parameters & Parameters.NO_AMBLE
         if chip.sleeping is not None:
             host.sleep(wakes=bool(chip.sleeping & WAKES_BY_UART))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tegata.apdu.errors import CardRemoved, InputError
+from tegata.apdu.errors import CardRemoved, InputError, ReaderError
 from tegata.reader_bridge.readers.serial_port import SerialPort
 from tegata.simulators.devices.faults import parse_fault
 from tegata.simulators.devices.wire import Wire
@@ -75,11 +77,13 @@ def _hosted(line: LineOptions, visit: list[str], capsys: pytest.CaptureFixture[s
     echo = click.echo
 
     def visitor() -> None:
-        assert printed.wait(10)
-        with SerialPort(name) as port:
-            port.write(b"x")
-            visit.append(port.read(5).decode())
-        os.kill(os.getpid(), signal.SIGUSR1)
+        try:
+            assert printed.wait(10)
+            with SerialPort(name) as port:
+                port.write(b"x")
+                visit.append(port.read(5).decode())
+        finally:
+            os.kill(os.getpid(), signal.SIGUSR1)
 
     def say(text: str) -> None:
         nonlocal name
@@ -115,20 +119,19 @@ def test_a_cable_that_a_fault_pulled_is_put_back(tmp_path: Path, capsys: pytest.
     line = LineOptions(tmp_path / "tty", faults=(parse_fault("unplug:to-device:0"),))
     seen: list[bytes] = []
     printed = threading.Event()
+    until = time.monotonic() + 10
 
     def visitor() -> None:
-        assert printed.wait(10)
-        first = (tmp_path / "tty").readlink()
-        with SerialPort(str(tmp_path / "tty")) as port:
-            port.write(b"x")
-        for _ in range(100):
-            if (tmp_path / "tty").is_symlink() and (tmp_path / "tty").readlink() != first:
-                break
-            threading.Event().wait(0.1)
-        with SerialPort(str(tmp_path / "tty")) as port:
-            port.write(b"y")
-            seen.append(port.read(5))
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            assert printed.wait(10)
+            with SerialPort(str(line.path)) as port:
+                port.write(b"x")
+            while not seen and time.monotonic() < until:
+                with suppress(ReaderError), SerialPort(str(line.path)) as port:
+                    port.write(b"y")
+                    seen.extend(filter(None, [port.read(0.5)]))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=visitor)
     thread.start()
