@@ -17,6 +17,8 @@ from .binary import select_file
 from .card import Card
 from .command import Command, Response
 from .errors import CardError, CardRemoved, InputError, PinBlocked, PinError, StatusError, Words
+from .pad import CANCELLED, TIMED_OUT, PadTemplate
+from .ports import PinPad
 from .secret import Secret
 from .status import status_error
 
@@ -37,6 +39,12 @@ UNLIMITED = 255
 NO_COUNT = 0x6300
 BLOCKED = (0x6983, 0x6984)
 ABSENT = (0x6A81, 0x6A82, 0x6A88, 0x6999)
+PAD_DIGITS = 8
+"""What every PIN pad takes; more may be more than one has places for."""
+NOT_TYPED = {
+    TIMED_OUT: Words("nobody typed on the reader's PIN pad in time", "時間内に入力されませんでした"),
+    CANCELLED: Words("it was cancelled on the reader's PIN pad", "リーダーで取り消されました"),
+}
 
 
 NO_WORDS = Words("", "")
@@ -63,6 +71,13 @@ class PinRule:
 
     def allows(self, value: bytes) -> bool:
         return re.fullmatch(self.pattern.encode("ascii"), value) is not None
+
+    @property
+    def digits(self) -> int:
+        """How many digits the PIN has, where that is its whole form; 0 otherwise."""
+        zeros, letters = b"0" * self.longest, b"A" * self.longest
+        fixed = self.shortest == self.longest
+        return self.longest if fixed and self.allows(zeros) and not self.allows(letters) else 0
 
     def allows_new(self, value: bytes) -> bool:
         pattern = self.new_pattern or self.pattern
@@ -135,13 +150,38 @@ class Pins:
         with the tries left, or PinBlocked.
         """
         _checked(pin, value)
+        p2 = self._allowed(pin, allow_last_try)
+        command = Command(0x00, 0x20, 0x00, p2, _upper(value), secret=((0, None),))
+        self._judge(pin, command, self._card.send(command))
+
+    def fits_pad(self, pin: PinReference) -> bool:
+        """Whether ``pin`` can be typed on the reader: it has a PIN pad, and only digits are to be typed."""
+        pad = isinstance(self._card.link, PinPad) and self._card.secure_channel is None
+        return pad and 0 < pin.rule.digits <= PAD_DIGITS
+
+    def verify_on_pad(self, pin: PinReference, *, allow_last_try: bool = False) -> None:
+        """As :meth:`verify`, with the value that a person types on the reader; it never enters this machine.
+
+        Raises as :meth:`verify`; CardError ``card.pin_pad`` where :meth:`fits_pad` says no, and
+        ``card.pin_not_typed`` when nobody typed, or cancelled it: then no try was spent.
+        """
+        if not self.fits_pad(pin):
+            raise CardError("card.pin_pad", what="it cannot take this PIN")
+        p2 = self._allowed(pin, allow_last_try)
+        command = PadTemplate.command(p2, pin.rule.digits, pin.rule.digits)
+        response = self._card.verify_on_pad(command)
+        if response.sw in NOT_TYPED:
+            raise CardError("card.pin_not_typed", pin=pin.rule.name, what=NOT_TYPED[response.sw])
+        self._judge(pin, command, response)
+
+    def _allowed(self, pin: PinReference, allow_last_try: bool) -> int:
+        """The P2 of ``pin`` when a try may be spent on it."""
         left, p2 = self._ask(pin)
         if left == 0:
             raise PinBlocked(pin.rule.name)
         if left == 1 and not allow_last_try:
             raise PinError(1, pin.rule.name, code="pin.last_try")
-        command = Command(0x00, 0x20, 0x00, p2, _upper(value), secret=((0, None),))
-        self._judge(pin, command, self._card.send(command))
+        return p2
 
     def change(self, pin: PinReference, old: Secret, new: Secret, *, allow_last_try: bool = False) -> None:
         """Verify ``old``, then put ``new`` in its place; both are checked before the card is asked.

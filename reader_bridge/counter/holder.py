@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from ...apdu.card import Card
 from ...apdu.errors import InputError, PinBlocked, PinError
@@ -20,10 +21,17 @@ from ...apdu.ports import Reader, open_reader
 from ...apdu.secret import Secret
 from ...apdu.trace import Trace
 
-__all__ = ["Ask", "Place", "ask_for", "unlocked"]
+__all__ = ["Announcer", "Ask", "Place", "ask_for", "unlocked"]
 
 Ask = Callable[[PinReference, int], Secret]
 """How a PIN is got from a person: which one, and how many tries it has left."""
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """An :data:`Ask` that can also send the person to the reader's own PIN pad."""
+
+    def announce(self, pin: PinReference, left: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,16 @@ def ask_for(application: FileApplication, pin: PinReference, ask: Ask, *, last_t
 
     Raises PinBlocked, and PinError ``pin.last_try`` unless ``last_try``, without asking anybody.
     """
+    return ask(pin, _left(application, pin, last_try))
+
+
+def _left(application: FileApplication, pin: PinReference, last_try: bool) -> int:
     left = application.pins.tries(pin)
     if left == 0:
         raise PinBlocked(pin.rule.name)
     if left == 1 and not last_try:
         raise PinError(1, pin.rule.name, code="pin.last_try")
-    return ask(pin, left)
+    return left
 
 
 @contextmanager
@@ -88,9 +100,18 @@ def unlocked(
 ) -> Iterator[None]:
     """``application`` selected with ``pin`` verified, the card ours alone until the closing reset.
 
-    Raises as :func:`ask_for` and :meth:`~tegata.apdu.pin.Pins.verify`.
+    A person who would type is sent to the reader's PIN pad where there is one that takes ``pin``: what is
+    typed there never enters this machine. Raises as :func:`ask_for`, :meth:`~tegata.apdu.pin.Pins.verify`
+    and :meth:`~tegata.apdu.pin.Pins.verify_on_pad`.
     """
     application.select()
+    if isinstance(ask, Announcer) and application.pins.fits_pad(pin):
+        ask.announce(pin, _left(application, pin, last_try))
+        with holder_session(card):
+            application.select()
+            application.pins.verify_on_pad(pin, allow_last_try=last_try)
+            yield
+        return
     value = ask_for(application, pin, ask, last_try=last_try)
     try:
         with holder_session(card):

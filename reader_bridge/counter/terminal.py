@@ -85,11 +85,24 @@ def asker(place: Place, value: str | None, option: str = "--pin") -> Ask:
     """How this command gets a PIN. Raises InputError ``input.secret_on_command_line`` before any card is
     touched, when one was given for a real one."""
     if value is None:
-        return typed
+        return AtTerminal()
     if not place.simulated:
         raise InputError("input.secret_on_command_line", command=option)
     given = value
     return lambda pin, left: _secret(given, pin)
+
+
+class AtTerminal:
+    """The person at the terminal, or at the PIN pad of the reader beside it."""
+
+    def __call__(self, pin: PinReference, left: int) -> Secret:
+        return typed(pin, left)
+
+    def announce(self, pin: PinReference, left: int) -> None:
+        """Say what to type on the reader, and how many tries are left."""
+        _tell_tries(left)
+        name = pin.rule.name
+        warn(Words(f"Type the {name} on the reader.", f"リーダーで{name.ja}を入力してください。"))
 
 
 def typed(pin: PinReference, left: int | None, *, again: bool = False) -> Secret:
@@ -99,13 +112,17 @@ def typed(pin: PinReference, left: int | None, *, again: bool = False) -> Secret
     """
     if not sys.stdin.isatty():
         raise InputError("counter.nobody_to_ask", pin=pin.rule.name)
-    if left is not None and left != UNLIMITED:
-        warn(Words(f"{left} tries are left.", f"残り {left} 回です。"))
+    _tell_tries(left)
     face = pin.key in CHECK_NUMBERS
     text: str = click.prompt(pin.rule.name, hide_input=not face, confirmation_prompt=again, err=True)
     if face and sys.stderr.isatty():
         click.echo(ERASE_LINE, nl=False, err=True)
     return _secret(text, pin)
+
+
+def _tell_tries(left: int | None) -> None:
+    if left is not None and left != UNLIMITED:
+        warn(Words(f"{left} tries are left.", f"残り {left} 回です。"))
 
 
 def _secret(text: str, pin: PinReference) -> Secret:

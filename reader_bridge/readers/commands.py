@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ...apdu.devices import open_device
 from ...apdu.errors import ReaderError, Words, language
 from .pcsc import list_readers
 from .pcsc_watcher import Change, Kind, PcscWatcher
@@ -97,6 +98,36 @@ def watch(seconds: float | None, as_json: bool) -> None:
     with PcscWatcher() as watcher:
         for change in watcher.events(seconds):
             click.echo(json.dumps(change.to_json()) if as_json else _told(change))
+
+
+@readers.command()
+@click.argument("url", default="pcsc:", metavar="[URL]")
+@_json
+def info(url: str, as_json: bool) -> None:
+    """Tell what a reader says of itself: model, firmware, what it can do, its longest APDUs.
+
+    \b
+      tegata readers info pcsc:Gemalto
+      tegata readers info gemcore:/dev/ttyUSB0
+    Without URL it is the first reader of the PC/SC service. Nothing in the reader is altered, and no card is
+    powered or spoken to.
+
+    Exit codes: 31, 32, 34 and 36 a PC/SC reader, 28 and 29 a serial line, 175 no such kind of device.
+    """
+    device = open_device(url)
+    try:
+        identity = device.identity()
+    finally:
+        device.close()
+    if as_json:
+        click.echo(json.dumps(identity.to_json(), ensure_ascii=False))
+        return
+    for name, value in identity.to_json().items():
+        shown = ", ".join(value) if isinstance(value, list) else str(value)
+        if value and name != "updatable":
+            click.echo(f"{name.replace('_', ' ')}: {shown}")
+    if identity.why:
+        click.echo(identity.why.in_language(language()))
 
 
 def _told(change: Change) -> str:

@@ -30,7 +30,7 @@ set -e
 ip link set lo up
 mount -t tmpfs tmpfs /run
 mkdir /run/pcscd
-exec {" ".join(PCSCD)}
+exec {" ".join(PCSCD)} "$@"
 """
 
 
@@ -111,11 +111,12 @@ class Namespace:
 
 
 @contextmanager
-def pcscd_namespace() -> Iterator[Namespace]:
-    """A private pcscd. Needs root or user namespaces, and Debian's pcscd and vsmartcard-vpcd."""
+def pcscd_namespace(*options: str) -> Iterator[Namespace]:
+    """A private pcscd with these options. Needs root or user namespaces, and Debian's pcscd and
+    vsmartcard-vpcd."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     daemon = subprocess.Popen(
-        ["unshare", *user, "--net", "--mount", "sh", "-c", START],
+        ["unshare", *user, "--net", "--mount", "sh", "-c", START, "sh", *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
