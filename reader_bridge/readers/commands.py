@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ...apdu.contactless import ContactlessAtr
 from ...apdu.devices import open_device
 from ...apdu.errors import ReaderError, Words, language
 from .pcsc import list_readers
@@ -135,16 +136,31 @@ def _told(change: Change) -> str:
     return sentence.format(reader=change.reader, atr=change.atr.hex(" ").upper())
 
 
+def _contactless(atr: bytes) -> str:
+    """What a reader says of a contactless card by the ATR that it makes up; nothing for a contact card."""
+    found = ContactlessAtr.parse(atr)
+    return found.label if found else ""
+
+
 def _print_list(as_json: bool) -> None:
     found = list_readers()
     if as_json:
-        lines = [{"name": item.reader, "card": item.present, "atr": item.atr.hex()} for item in found]
+        lines = [
+            {
+                "name": item.reader,
+                "card": item.present,
+                "atr": item.atr.hex(),
+                "contactless": _contactless(item.atr),
+            }
+            for item in found
+        ]
         click.echo(json.dumps(lines))
         return
     if not found:
         raise ReaderError("reader.none")
     words = _WORDS[language()]
-    table = Table(words["reader"], words["card"])
+    table = Table(words["reader"], words["card"], "")
     for item in found:
-        table.add_row(f"pcsc:{item.reader}", item.atr.hex(" ").upper() if item.present else words["none"])
+        shown = item.atr.hex(" ").upper() if item.present else words["none"]
+        table.add_row(f"pcsc:{item.reader}", shown, _contactless(item.atr))
     Console().print(table)

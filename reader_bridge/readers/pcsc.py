@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ...apdu.contactless import ContactlessAtr
 from ...apdu.errors import EXCHANGE, CardRemoved, MalformedResponse, ReaderError, TegataError, Words
 from ...apdu.pad import PadTemplate
 from ...apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
@@ -137,8 +138,7 @@ class PcscLink:
     def _transmission(self) -> TransmissionProtocol:
         if self._protocol == self._api.SCARD_PROTOCOL_T0:
             return TransmissionProtocol.T0
-        # PC/SC part 3 §3.1.3.2.3: the ATR that a reader makes up for a contactless card.
-        contactless = self._atr[:1] == b"\x3b" and self._atr[2:4] == b"\x80\x01"
+        contactless = ContactlessAtr.parse(self._atr) is not None
         return TransmissionProtocol.TCL if contactless else TransmissionProtocol.T1
 
 

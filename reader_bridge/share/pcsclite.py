@@ -91,6 +91,19 @@ class PcscliteServer:
     ) -> None:
         self.close()
 
+    def plug(self, slot: Slot) -> None:
+        """One more reader, for clients that are connected too. Raises ValueError when there are 16."""
+        if len(self.slots) >= wire.MAX_READERS:
+            raise ValueError(f"libpcsclite knows {wire.MAX_READERS} readers at most")
+        slot.watch(self._tell)
+        self.slots = [*self.slots, slot]
+        self._tell()
+
+    def unplug(self, slot: Slot) -> None:
+        """A reader less; the slot stays its owner's, and programs that hold its card keep it."""
+        self.slots = [item for item in self.slots if item is not slot]
+        self._tell()
+
     def reader_array(self) -> bytes:
         """The array of readers as clients get it."""
         return wire.reader_array([slot.state() for slot in self.slots])
