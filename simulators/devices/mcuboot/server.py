@@ -62,6 +62,17 @@ _PROBLEMS = {
 _HOW = Words(
     "Install it: pip install tegata[firmware]", "次のように導入してください: pip install tegata[firmware]"
 )
+_VERSION_1 = {
+    ImageError.NO_FREE_SLOT: Rc.BAD_STATE,
+    ImageError.CURRENT_VERSION_IS_NEWER: Rc.BAD_STATE,
+    ImageError.ALREADY_PENDING: Rc.BAD_STATE,
+    ImageError.INVALID_SLOT: Rc.INVALID,
+    ImageError.INVALID_OFFSET: Rc.INVALID,
+    ImageError.INVALID_LENGTH: Rc.INVALID,
+    ImageError.INVALID_HEADER: Rc.INVALID,
+    ImageError.INVALID_HASH: Rc.INVALID,
+}
+"""What version 1 says for an error of the group IMAGE, as Zephyr translates it; unknown for the others."""
 _DAMAGED = {Why.FORM, Why.DIGEST}
 
 
@@ -224,7 +235,11 @@ def _state(view: SlotView) -> _Values:
 def _failed(request: Message, failure: Failure) -> _Values:
     if failure.group is not None and request.version == 1:
         return {"err": {"group": int(failure.group), "rc": int(failure.rc)}}
-    rc = Rc.UNKNOWN if failure.group is not None else failure.rc
+    rc = failure.rc
+    if failure.group == READER_GROUP:
+        rc = Rc.INVALID
+    elif failure.group is not None:
+        rc = _VERSION_1.get(ImageError(failure.rc), Rc.UNKNOWN)
     return {"rc": int(rc), "rsn": failure.reason} if failure.reason else {"rc": int(rc)}
 
 
