@@ -7,6 +7,8 @@ pseudo-terminal's name is a symbolic link, so that a cable that is pulled and pu
 from __future__ import annotations
 
 import contextlib
+import errno
+import ipaddress
 import os
 import select
 import socket
@@ -19,7 +21,7 @@ from typing import Self
 
 from .wire import Direction, Firmware, Piece, Spoiler, Unplugged
 
-__all__ = ["PtyLine", "TcpLine"]
+__all__ = ["PtyLine", "TcpLine", "is_loopback"]
 
 _CHUNK = 4096
 _JOIN_SECONDS = 5.0
@@ -153,11 +155,13 @@ class PtyLine(_Line):
     """A firmware on a pseudo-terminal. ``path`` is a symbolic link to it, made here and removed at the end.
 
     A fault that unplugs ends the firmware; :meth:`replug` (or ``unplug`` and ``replug``) starts it on a new
-    pseudo-terminal under the same name. POSIX only.
+    pseudo-terminal under the same name. POSIX only. Raises FileExistsError for a name that leads to
+    something; a link to a terminal that is gone was left by a crash, and is replaced.
     """
 
     def __init__(self, firmware: Firmware, path: Path, faults: Spoiler | None = None) -> None:
         super().__init__(firmware, faults)
+        _check_free(path)
         self.path = path
         self._lock = threading.Lock()
         self._plug()
@@ -267,3 +271,18 @@ class TcpLine(_Line):
             if thread is not None:
                 thread.join()
             self._stop()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a port at ``host``, a name or an IP address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_free(path: Path) -> None:
+    if path.exists() or (path.is_symlink() and not str(path.readlink()).startswith("/dev/")):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))

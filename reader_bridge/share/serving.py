@@ -8,10 +8,14 @@ from typing import Protocol
 
 from ...apdu.errors import language
 from ...apdu.ports import Reader
+from .line import PtyLine, TcpLine
+from .serial_reader import SharedSerialReader
 from .signals import signal_actions
 from .vpcd import Report, VpcdClient
 
-__all__ = ["OPEN_DRIVER", "Announcer", "Shared", "on_signals", "serve_vpcd"]
+__all__ = ["OPEN_DRIVER", "Announcer", "Shared", "on_signals", "serve_line", "serve_vpcd"]
+
+_LOOK_SECONDS = 0.2
 
 _SENTENCES = {
     Report.EMPTY: {
@@ -89,3 +93,12 @@ def serve_vpcd(reader: Reader, host: str, port: int, report: Callable[[Report], 
             client.run()
     finally:
         client.close()
+
+
+def serve_line(shared: SharedSerialReader, line: PtyLine | TcpLine) -> None:
+    """Keep the reader on its line until a signal ends it (:func:`on_signals`). Raises what ended a reader
+    behind it, or a defect of its own."""
+    with on_signals(shared):
+        while not shared.wait(_LOOK_SECONDS):
+            if line.failure is not None:
+                raise line.failure

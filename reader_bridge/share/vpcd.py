@@ -44,13 +44,14 @@ class Report(enum.Enum):
     DISCONNECTED = "disconnected"  # the driver went away
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, ``HOST`` or ``[IPv6]:PORT``. Raises ReaderError ``share.address``."""
+def parse_address(text: str, *, free: bool = False) -> tuple[str, int]:
+    """``HOST:PORT``, ``HOST`` or ``[IPv6]:PORT``; with ``free`` also port 0. Raises ReaderError
+    ``share.address``."""
     host, separator, port = text.rpartition(":")
     if not separator or text.endswith("]"):
         host, port = text, str(PORT)
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 0xFFFF:
+    if not host or not port.isdecimal() or not (0 if free else 1) <= int(port) <= 0xFFFF:
         raise ReaderError("share.address", address=text)
     return host, int(port)
 

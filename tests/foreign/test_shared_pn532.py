@@ -1,7 +1,7 @@
 """A PN532 board as a PC/SC reader: our driver on the simulated chip, shared to pcscd, used by OpenSC.
 
-Everything between the card and OpenSC is a program of its own here: the simulated board with a Type B My Number
-Card over it, ``tegata readers share``, pcscd with Debian's vpcd driver.
+Everything between the card and OpenSC is a program of its own here: the simulated board with a Type B My
+Number Card over it, ``tegata readers share``, pcscd with Debian's vpcd driver.
 """
 
 from __future__ import annotations
