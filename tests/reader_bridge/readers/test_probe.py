@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tegata.apdu.errors import ReaderError
+from tegata.apdu.ports import open_reader
+from tegata.reader_bridge.frames.mcuboot import Version
 from tegata.reader_bridge.readers.probe import (
     OsdpAddress,
     ProbeResult,
@@ -19,7 +21,13 @@ from tegata.reader_bridge.readers.probe import (
     probe_line,
 )
 from tegata.reader_bridge.readers.serial_port import SerialPort
+from tegata.reader_bridge.share.gemcore import MODELS
+from tegata.simulators.devices.gemcore import GemCoreReader
 from tegata.simulators.devices.line import PtyLine
+from tegata.simulators.devices.mcuboot.demo import blank_reader, make_key, payload, public_key, sign
+from tegata.simulators.devices.mcuboot.device import McubootReader
+from tegata.simulators.devices.mcuboot.flash import Geometry
+from tegata.simulators.devices.mcuboot.fuses import Fuses
 from tegata.simulators.devices.wire import Unplugged, Wire
 
 PN532_ASK = bytes.fromhex("0000FF02FED4022A00")
@@ -215,3 +223,29 @@ def test_no_probe_for_what_is_not_known() -> None:
 def test_the_system_is_asked_for_its_ports() -> None:
     ports = list_serial_ports()
     assert [port.name for port in ports] == sorted(port.name for port in ports)
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_simulated_gemcore_readers_are_found_and_work_afterwards(model: str, tmp_path: Path) -> None:
+    device = GemCoreReader(MODELS[model], [])
+    with PtyLine(device, tmp_path / "tty") as line:
+        found = probe_line(str(line.path), listen=0.05, wait=0.2)
+        assert (found.seen, found.protocol, found.model) == (Seen.ANSWER, "gemcore", model)
+        reader = open_reader(found.url)
+        with pytest.raises(ReaderError) as caught:
+            reader.wait_for_card(0)
+        assert caught.value.code == "reader.no_card"
+        reader.close()
+    device.close()
+
+
+def test_a_simulated_mcuboot_reader_is_found(tmp_path: Path) -> None:
+    key, number = tmp_path / "key.pem", Version.parse("1.0.0")
+    small = Geometry(sector_size=256, slot_sectors=6, max_sectors=6)
+    make_key(key)
+    fuses = Fuses("gate", (public_key(key),))
+    image = sign(payload(number, 450), key, number, hardware_id="gate", counter=1, geometry=small)
+    device = McubootReader(blank_reader(fuses, image, small), fuses)
+    with PtyLine(device, tmp_path / "tty") as line:
+        found = probe_line(str(line.path), listen=0.05, wait=0.3)
+    assert (found.seen, found.protocol, found.asked) == (Seen.ANSWER, "smp", ("pn532", "gemcore", "smp"))
