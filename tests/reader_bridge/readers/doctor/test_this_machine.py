@@ -112,6 +112,14 @@ def test_the_command_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.usefixtures("_no_service")
+def test_the_command_looks_at_the_whole_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["readers", "doctor"]) == 193
+    out, err = capsys.readouterr()
+    assert "PCSCLITE_CSOCK_NAME leads programs to" in out
+    assert err.splitlines()[1] == "Run: unset PCSCLITE_CSOCK_NAME"
+
+
+@pytest.mark.usefixtures("_no_service")
 def test_the_command_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "ja", "readers", "doctor", "--json", "pcsc:"]) == 193
     out, err = capsys.readouterr()
