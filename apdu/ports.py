@@ -119,7 +119,8 @@ class KeyRef:
     """What the ledger stores instead of a key: from it the ring makes the key again.
 
     ``usage`` names what the key is for, within one diversification: ``enc``, ``mac``, ``dek`` of a key
-    set; ``piv-9b``, ``piv-pin``, ``piv-puk``; ``badge`` of an entry badge. ``version`` is the key version
+    set; ``piv-9b``, ``piv-pin``, ``piv-puk``; ``badge`` of an entry badge; ``osdp-scbk`` of an OSDP
+    peripheral. ``version`` is the key version
     number on the card. ``kcv`` is the check value in hex, empty for a PIN. ``algorithm`` is ``aes`` or
     ``3des``: it decides how the check value is made and with what the key computes.
     """
@@ -214,7 +215,7 @@ class ChannelDek:
 
 
 class KeyRing(Protocol):
-    """Who knows keys. There is no way to get a static key out of it.
+    """Who knows keys. There is no way to get a static key of a card out of it.
 
     All methods raise InputError ``keyring.*`` for an unknown master or a check value that differs.
     """
@@ -305,6 +306,11 @@ class KeyRing(Protocol):
 
     def reveal_pin(self, ref: KeyRef) -> Secret:
         """A PIN or PUK that the ring made, for the holder's PIN letter. Refused for keys."""
+        ...
+
+    def reveal_device_key(self, ref: KeyRef) -> Secret:
+        """The derived key of one peripheral (usage and scheme ``osdp-scbk``), for the library that speaks
+        with it: OSDP makes its session keys where the line is. Refused for every other key."""
         ...
 
 

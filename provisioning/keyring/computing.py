@@ -1,7 +1,7 @@
 """The rules of a key ring, wherever its masters are kept (:class:`tegata.apdu.ports.KeyRing`).
 
-Nothing gives out a static key: the ring derives it, uses it and forgets it. Each operation takes only
-references whose usage fits it, so that no operation becomes a detour to another's keys.
+Nothing gives out a static key of a card: the ring derives it, uses it and forgets it. Each operation takes
+only references whose usage fits it, so that no operation becomes a detour to another's keys.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .keys import BLOCK, MemoryKey, StaticKey, check_value, filled
 from .schemes import (
     BADGE_USAGES,
     FIXED,
+    OSDP_SCBK,
     PIN_USAGES,
     Cmac,
     Step,
@@ -171,6 +172,17 @@ class ComputingRing(ABC):
         if ref.usage not in PIN_USAGES:
             raise InputError("keyring.use", usage=ref.usage)
         return self._digits(ref)
+
+    def reveal_device_key(self, ref: KeyRef) -> Secret:
+        """The SCBK of an OSDP peripheral, 16 bytes; no scheme of a card's key leads here."""
+        if (ref.scheme, ref.usage) != (OSDP_SCBK, OSDP_SCBK):
+            raise InputError("keyring.use", usage=ref.usage)
+        self._key(ref, OSDP_SCBK).close()  # the check value
+        master, step = self._last_step(ref)
+        with master:
+            if step is None:
+                raise InputError("keyring.use", usage=ref.usage)
+            return master.disclose(step, ref.length)
 
     def _dek(self, channel: ChannelDek) -> StaticKey:
         """What the channel encrypts under; a session DEK of SCP02 is made from the base key."""

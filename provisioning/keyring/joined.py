@@ -106,6 +106,9 @@ class JoinedKeyRing:
     def reveal_pin(self, ref: KeyRef) -> Secret:
         return self._of(ref).reveal_pin(ref)
 
+    def reveal_device_key(self, ref: KeyRef) -> Secret:
+        return self._of(ref).reveal_device_key(ref)
+
     def _of(self, ref: KeyRef) -> KeyRing:
         ours = (ref.ring, ref.master) == (self._given.name, self._given.label)
         return self._given if ours else self._ring

@@ -13,7 +13,7 @@ from ...apdu import des
 from ...apdu.errors import InputError
 from ...apdu.scp03.crypto import aes_cbc_decrypt, aes_cbc_encrypt, aes_encrypt_block, cmac
 from ...apdu.secret import Secret
-from .schemes import KEY_LENGTHS, Cmac, Step, TripleDes
+from .schemes import KEY_LENGTHS, Aes, Cmac, Step, TripleDes
 
 __all__ = ["BLOCK", "CHECKED", "MemoryKey", "StaticKey", "check_value", "filled"]
 
@@ -104,6 +104,9 @@ class MemoryKey:
             case TripleDes(data, cbc):
                 self._needs("3des")
                 out = self.encrypt(data, cbc=cbc)
+            case Aes(data):
+                self._needs("aes")
+                out = self.encrypt(data)
         if len(out) < length:
             raise ValueError(f"the step gives {len(out)} bytes, {length} are wanted")
         return Secret(out[:length])

@@ -8,9 +8,12 @@
 * ``entry-badge`` - master → site key → badge key (docs/protocols/entry-badge.md); the diversification is
   the site (4 bytes), followed by the card's diversifier (16) for usage ``badge``; ``site`` and ``privacy``
   are the keys of a site.
+* ``osdp-scbk`` - the SCBK of an OSDP peripheral: AES of cUID ‖ ¬cUID (IEC 60839-11-5 annex D.6); the
+  diversification is the cUID (8 bytes), the usage ``osdp-scbk``. Best from
+  a master that serves nothing else.
 
-A scheme gives steps (:class:`Cmac`, :class:`TripleDes`) and computes nothing: whoever holds the master, this
-process or a token, carries them out.
+A scheme gives steps (:class:`Cmac`, :class:`TripleDes`, :class:`Aes`) and computes nothing: whoever holds the
+master, this process or a token, carries them out.
 """
 
 from __future__ import annotations
@@ -29,9 +32,11 @@ __all__ = [
     "ENTRY_BADGE",
     "FIXED",
     "KEY_LENGTHS",
+    "OSDP_SCBK",
     "PIN_USAGES",
     "SCHEMES",
     "SP800_108_CMAC",
+    "Aes",
     "Cmac",
     "Step",
     "TripleDes",
@@ -44,6 +49,8 @@ FIXED = "fixed"
 SP800_108_CMAC = "sp800-108-cmac"
 KDF3 = "kdf3"
 ENTRY_BADGE = badge.SCHEME
+OSDP_SCBK = "osdp-scbk"
+"""The scheme, and the one usage that it has."""
 
 PIN_USAGES: Mapping[str, range] = {"piv-pin": range(6, 9), "piv-puk": range(8, 9)}
 """Usages whose value is decimal digits, and how many they may have (SP 800-73-5 part 2 §3.2.1)."""
@@ -54,6 +61,7 @@ KEY_LENGTHS: Mapping[str, tuple[int, ...]] = {"aes": (16, 24, 32), "3des": (16, 
 BADGE_USAGES = ("badge", "site", "privacy", "binding")
 SET_USAGES = dict(zip(("enc", "mac", "dek"), KEY_IDS, strict=True))
 SITE_BYTES = 4
+CUID_BYTES = 8
 DES_KEY_BYTES = 16
 
 
@@ -72,7 +80,14 @@ class TripleDes:
     cbc: bool = False
 
 
-Step = Cmac | TripleDes
+@dataclass(frozen=True, slots=True)
+class Aes:
+    """``data``, whole blocks of 16 bytes, under an AES key in ECB."""
+
+    data: bytes
+
+
+Step = Cmac | TripleDes | Aes
 Scheme = Callable[[KeyRef], tuple[Step, ...]]
 
 
@@ -161,10 +176,20 @@ def _entry_badge(ref: KeyRef) -> tuple[Step, ...]:
     return (first, Cmac((badge.kdf_input(b"badge", diversifier),))) if ref.usage == "badge" else (first,)
 
 
+def _osdp_scbk(ref: KeyRef) -> tuple[Step, ...]:
+    cuid = ref.diversification
+    fits = len(cuid) == CUID_BYTES and ref.length == 16 and ref.algorithm == "aes"
+    if not fits or ref.usage != OSDP_SCBK:
+        what = f"{ref.usage} of {len(cuid)} bytes of diversification by the scheme {ref.scheme}"
+        raise InputError("keyring.reference", what=what)
+    return (Aes(cuid + bytes(byte ^ 0xFF for byte in cuid)),)
+
+
 SCHEMES: dict[str, Scheme] = {
     FIXED: _fixed,
     SP800_108_CMAC: _sp800_108_cmac,
     **dict.fromkeys(LAYOUTS, _of_the_field),
     KDF3: _kdf3,
     ENTRY_BADGE: _entry_badge,
+    OSDP_SCBK: _osdp_scbk,
 }

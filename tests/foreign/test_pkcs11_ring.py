@@ -168,6 +168,8 @@ def test_everything_else_of_the_port(hsm: Pkcs11KeyRing, file: FileKeyRing) -> N
     pin, puk = both("piv-pin", length=6), both("piv-puk", length=8)
     assert hsm.reveal_pin(pin) == file.reveal_pin(pin)
     assert hsm.reveal_pin(puk) == file.reveal_pin(puk)
+    peripheral = both("osdp-scbk", bytes.fromhex("3322020004030201"), "osdp-scbk")
+    assert hsm.reveal_device_key(peripheral) == file.reveal_device_key(peripheral)
     for value in (pin, puk, both("piv-9b")):
         assert hsm.encrypt_dgi(dek, value) == file.encrypt_dgi(dek, value)
     assert hsm.encrypt_dgi_value(dek, Secret(b"123456")) == file.encrypt_dgi_value(dek, Secret(b"123456"))
@@ -195,6 +197,7 @@ def test_usages_and_masters_are_refused_as_everywhere(hsm: Pkcs11KeyRing) -> Non
             lambda: hsm.authorize(enc, b""),
             lambda: hsm.wrap_for_put_key(enc, mac),
             lambda: hsm.reveal_pin(enc),
+            lambda: hsm.reveal_device_key(enc),
         ],
         "keyring.master": [
             lambda: hsm.kcv(replace(enc, master="nobody")),

@@ -155,6 +155,42 @@ def test_a_pin_of_the_ring_can_be_printed_and_is_what_the_card_gets(ring: FileKe
     assert ring.reveal_pin(derived("piv-puk", ring, length=8)).reveal() != digits_of_pin
 
 
+def scbk(ring: FileKeyRing, cuid: str, master: str = "doors") -> KeyRef:
+    return ring.refer(
+        master, scheme="osdp-scbk", diversification=bytes.fromhex(cuid), version=1, usage="osdp-scbk"
+    )
+
+
+def test_the_scbk_of_a_peripheral_is_what_openssl_makes_of_its_cuid(ring: FileKeyRing) -> None:
+    """IEC 60839-11-5 annex D.6: AES(master, cUID ‖ ¬cUID). The cUID is one that libosdp's peripheral sent."""
+    master = bytes.fromhex("303132333435363738393a3b3c3d3e3f")
+    ring.import_master("doors", Secret(master))
+    ref = scbk(ring, "3322020004030201")
+    made = openssl("enc", "-aes-128-ecb", "-nopad", "-K", master.hex(),
+                   data=bytes.fromhex("3322020004030201ccddfdfffbfcfdfe"))  # fmt: skip
+    assert ring.reveal_device_key(ref).reveal() == made
+    assert made.hex() == "7425be3ef29ffdd0da399aebf925ab24"
+    assert ref.kcv == key_check_value(Secret(made)).hex().upper()
+    with pytest.raises(InputError) as caught:
+        ring.reveal_device_key(replace(ref, kcv="000000"))
+    assert caught.value.code == "keyring.kcv"
+
+
+def test_no_other_key_comes_out_as_a_peripherals(ring: FileKeyRing) -> None:
+    ring.import_master("doors", Secret(GP))
+    good = scbk(ring, "3322020004030201")
+    for wrong in (
+        replace(good, usage="enc"),
+        replace(good, diversification=bytes(7)),
+        replace(good, length=32),
+        replace(good, algorithm="3des"),
+        replace(good, master="gp-default"),  # a key that is on cards itself
+    ):
+        with pytest.raises(InputError) as caught:
+            ring.reveal_device_key(wrong)
+        assert caught.value.code in ("keyring.use", "keyring.reference")
+
+
 def test_pins_by_hand() -> None:
     """Rejection sampling over OpenSSL's stream."""
     stream = b""
@@ -217,6 +253,10 @@ def test_usages_do_not_stand_in_for_each_other(ring: FileKeyRing) -> None:
         lambda: ring.wrap_for_put_key(dek, puk),
         lambda: ring.encrypt_dgi(pin, enc),
         lambda: ring.reveal_pin(enc),
+        lambda: ring.reveal_device_key(enc),
+        lambda: ring.reveal_device_key(puk),
+        lambda: ring.reveal_device_key(derived("osdp-scbk", ring)),  # by another scheme
+        lambda: ring.reveal_device_key(replace(enc, scheme="fixed", usage="osdp-scbk", master="gp-default")),
         lambda: ring.kcv(puk),
     ]
     for operation in refused:

@@ -21,7 +21,7 @@ from pkcs11.constants import DEFAULT
 from ....apdu.errors import InputError, Words
 from ....apdu.secret import Secret
 from ..keys import BLOCK, CHECKED, MemoryKey, StaticKey, check_value, filled
-from ..schemes import Cmac, Step, TripleDes
+from ..schemes import Aes, Cmac, Step, TripleDes
 
 __all__ = ["CARD_KEY", "DES_TYPES", "VALUE", "TokenKey", "cmac_last_block", "key_type", "refused"]
 
@@ -187,6 +187,9 @@ class TokenKey:
                 self._needs("aes")
                 blocks = (cmac_last_block(message, self._block) for message in messages)
                 yield Mechanism.AES_ECB_ENCRYPT_DATA, b"".join(blocks)
+            case Aes(data):
+                self._needs("aes")
+                yield Mechanism.AES_ECB_ENCRYPT_DATA, data
             case TripleDes(data, cbc):
                 self._needs("3des")
                 buffer = ctypes.create_string_buffer(data, len(data))

@@ -149,6 +149,10 @@ class Pkcs11KeyRing:
         pin: Secret = self._call("reveal_pin", ref)
         return pin
 
+    def reveal_device_key(self, ref: KeyRef) -> Secret:
+        key: Secret = self._call("reveal_device_key", ref)
+        return key
+
     def inventory(self) -> list[dict[str, Any]]:
         """Every key object of the token: label, algorithm, bits, what it ``serves`` (``master``, ``fixed``,
         ``signer`` or ``nothing``), kcv, origin, remark."""

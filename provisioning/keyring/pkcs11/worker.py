@@ -39,6 +39,7 @@ OPERATIONS = frozenset(
             "management_response",
             "badge_cryptogram",
             "reveal_pin",
+            "reveal_device_key",
         ),
         *("inventory", "create_master", "create_signer"),
     )
