@@ -23,6 +23,7 @@ __all__ = [
     "FindMe",
     "Finding",
     "ImageSlot",
+    "TakesFile",
     "Updatable",
     "Verdict",
     "open_device",
@@ -161,6 +162,20 @@ class Updatable(Protocol):
     def confirm(self, digest: bytes | None = None) -> None: ...
     def erase(self) -> None: ...
     def restart(self) -> None: ...
+
+
+@runtime_checkable
+class TakesFile(Protocol):
+    """A device whose firmware is replaced by sending one file (OSDP): there are no slots to look at, no
+    marks and no going back; the device verifies the file and restarts by itself.
+
+    ``transfer`` yields the bytes that the device has and ends when it is back. ReaderError
+    ``firmware.device`` carries what it said when it refused the file.
+    """
+
+    @property
+    def url(self) -> str: ...
+    def transfer(self, image: bytes) -> Iterator[int]: ...
 
 
 def open_device(url: str) -> Device:

@@ -13,6 +13,7 @@ from ..reader_bridge.share.vpcd import parse_address
 from . import personas, presets
 from .cap_command import cap
 from .firmware_command import firmware, smp
+from .osdp_command import osdp
 from .pki_commands import pki
 from .reader_command import reader
 from .run import card_reader, run_with_card
@@ -134,4 +135,5 @@ sim.add_command(firmware)
 sim.add_command(pki)
 sim.add_command(reader)
 reader.add_command(smp)
+reader.add_command(osdp)
 sim.add_command(scp11)

@@ -144,7 +144,7 @@ class Decoder:
     def feed(self, piece: bytes) -> list[Packet]:
         """The packets that are whole now. What is no packet is passed over."""
         self._pending += piece
-        found = []
+        found: list[Packet] = []
         while True:
             start = self._pending.find(SOM)
             if start < 0:

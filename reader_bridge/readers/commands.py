@@ -17,8 +17,13 @@ from .pcsc_watcher import Change, Kind, PcscWatcher
 
 __all__ = ["readers"]
 
-ELSEWHERE = {"doctor": "readers.doctor.commands", "share": "share.commands"}
-"""Commands of other packages: name to module below ``reader_bridge``. The function has the name, too."""
+ELSEWHERE = {
+    "doctor": "readers.doctor.commands",
+    "osdp-install": "readers.osdp.commands",
+    "share": "share.commands",
+}
+"""Commands of other packages: name to module below ``reader_bridge``. The function has the name, too, with
+``_`` for ``-``."""
 _WORDS = {
     "en": {"reader": "Reader", "card": "Card", "none": "no card"},
     "ja": {"reader": "リーダー", "card": "カード", "none": "カードなし"},
@@ -47,7 +52,7 @@ class _WithElsewhere(click.Group):
         if module is None:
             return super().get_command(ctx, cmd_name)
         root = __package__.rpartition(".")[0]
-        command = getattr(import_module(f"{root}.{module}"), cmd_name)
+        command = getattr(import_module(f"{root}.{module}"), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
 
