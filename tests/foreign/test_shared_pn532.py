@@ -46,7 +46,8 @@ def board(my_number_card: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Board(process, line)
     finally:
         process.terminate()
-        assert process.wait(SECONDS) == 0
+        process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
