@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from . import gemcore_command
 from .devices.picc import Picc
 from .devices.picc_activation import Modulation, face_of
 from .devices.pn532 import Pn532
@@ -67,3 +68,7 @@ def pn532(card: str, kind: str | None, uid: bytes | None, line: LineOptions, tra
             host(Pn532(picc), line, "pn532", {"SIGUSR1": picc.take_away, "SIGUSR2": picc.put_back})
         finally:
             picc.close()
+
+
+for _command in gemcore_command.COMMANDS:
+    reader.add_command(_command)
