@@ -91,7 +91,8 @@ def badge_on_pad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pin
     keys = Keyboard()
     with ExitStack() as stack:
         stack.callback(keys.close)
-        stack.enter_context(simulated(line, "gempc-pinpad", [str(badge)], keys=keys.reading))
+        options = ["--trace", str(folder / "trace")]
+        stack.enter_context(simulated(line, "gempc-pinpad", [str(badge)], *options, keys=keys.reading))
         ns, _ = stack.enter_context(pcscd_with(line, "GemPCPinPad"))
         wait_until(ns.sees_card, "the card in the reader")
         yield PinPad(ns, keys), folder
@@ -131,6 +132,9 @@ def test_a_new_pin_from_the_pad(badge_on_pad: tuple[PinPad, Path]) -> None:
     badge_signs(pad.ns, folder)
     pad.keys.type(OTHER_PIN, BADGE_PIN, BADGE_PIN, BADGE_PIN)
     assert pad.talk(SELECT, CHANGE, VERIFY)[1][1:] == ["9000", "9000"]
+    trace = (folder / "trace").read_text().upper().replace(" ", "")
+    assert "00200080" in trace and "00240080" in trace
+    assert not [pin for pin in (BADGE_PIN, OTHER_PIN) if pin.encode().hex() in trace]
 
 
 def test_a_pin_of_its_own_length(my_number_card: Path, tmp_path: Path) -> None:
