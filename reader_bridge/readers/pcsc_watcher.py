@@ -63,7 +63,10 @@ class PcscWatcher:
         while self._thread.is_alive() and time.monotonic() < until:
             context = self._context
             if context is not None:
-                context.cancel()
+                # A service that hangs does not answer this either.
+                cancelling = threading.Thread(target=context.cancel, name="pcsc-cancel", daemon=True)
+                cancelling.start()
+                cancelling.join(until - time.monotonic())
             self._thread.join(0.05)
         self._queue.close()
 

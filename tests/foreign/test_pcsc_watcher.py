@@ -107,6 +107,18 @@ def test_it_outlives_the_service(own: Namespace, my_number_card: Path, tmp_path:
         watch.until(("service-came", ""), ("reader-came", FIRST), ("card-came", FIRST))
 
 
+def test_a_service_that_hangs_does_not_hold_it(own: Namespace) -> None:
+    command = own.command([*TEGATA, "readers", "watch", "--json", "--seconds", "2"])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "service-came" in process.stdout.readline()
+        own.daemon.send_signal(signal.SIGSTOP)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            own.daemon.send_signal(signal.SIGCONT)
+
+
 WAITS = """
 import sys
 from tegata.apdu.errors import TegataError

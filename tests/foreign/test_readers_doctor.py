@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -53,6 +54,11 @@ def test_a_service_from_running_to_killed(own: Namespace) -> None:
         own.stop_daemon(inhabitant, kill=True)
         assert examined(own, 193)["service"]["sentence"] == "pcscd does not run."
         own.start_daemon()
+        wait_until(lambda: own.run(EXAMINE).returncode == 0, "the daemon's return")
+        own.daemon.send_signal(signal.SIGSTOP)
+        found = examined(own, 193)
+        assert found["service"]["sentence"] == "The service does not answer (no answer within 5 s)."
+        own.daemon.send_signal(signal.SIGCONT)
         inhabitant.kill()
 
 

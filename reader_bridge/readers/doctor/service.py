@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,12 +38,22 @@ class Service:
     readers: Sequence[CardEvent] = ()
 
 
-def ask_service() -> Service:
-    """Ask this machine's service."""
+def ask_service(seconds: float = SECONDS) -> Service:
+    """Ask this machine's service; one that does not answer in that time hangs."""
     try:
-        api = load()
+        load()
     except ReaderError as error:
         return Service(driver=str(error.details["what"]))
+    answers: list[Service] = []
+    # A call to a service that hangs never returns: it is left behind.
+    asking = threading.Thread(target=lambda: answers.append(_ask()), name="pcsc-doctor", daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers[0] if answers else Service(error=f"no answer within {seconds:g} s", version=_version())
+
+
+def _ask() -> Service:
+    api = load()
     version = _version()
     result, context = api.SCardEstablishContext(api.SCARD_SCOPE_USER)
     if result != api.SCARD_S_SUCCESS:

@@ -19,6 +19,7 @@ __all__ = ["Listener", "Process", "ReaderConf", "System", "UsbInterface"]
 
 FILE_MAX = 1 << 16
 LISTENING = "0A"
+SOCKET = re.compile("([0-9A-F]+):([0-9A-F]{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +196,9 @@ class System:
         for table in ("tcp", "tcp6"):
             for line in self.read(f"/proc/net/{table}").splitlines()[1:]:
                 fields = line.split()
-                address, colon, port = (fields[1] if len(fields) > 3 else "").partition(":")
-                if colon and fields[3] == LISTENING:
-                    found.add(Listener(int(port, 16), address not in LOOPBACK))
+                local = SOCKET.fullmatch(fields[1]) if len(fields) > 3 else None
+                if local and fields[3] == LISTENING:
+                    found.add(Listener(int(local[2], 16), local[1] not in LOOPBACK))
         return sorted(found, key=lambda item: (item.port, item.everywhere))
 
     # Users and services

@@ -238,7 +238,7 @@ def test_a_line_over_the_network_is_asked_at_once(machine: Machine) -> None:
     assert machine.asked == [("socket://192.0.2.1:4001", "gemcore")]
 
 
-@pytest.mark.parametrize("text", ["\0\xff", "garbage", " : : :", "1 2 3 4\n5:x 6:0 0A 0A\n"])
+@pytest.mark.parametrize("text", ["\0\xff", "garbage", " : : :", "1 2 3 4\n5:x 6:0 0A 0A\n5: 6: 0 0A\n"])
 def test_files_of_any_content(machine: Machine, text: str) -> None:
     for name in ("/proc/net/tcp", "/proc/modules", "/etc/group", "/etc/passwd", "/etc/reader.conf.d/x"):
         machine.write(name, text)
