@@ -20,6 +20,7 @@ PACKAGING = "tests/test_packaging.py::"
 PCSC = "tests/reader_bridge/readers/test_pcsc.py::"
 DOCTOR = "tests/reader_bridge/readers/doctor/test_this_machine.py::"
 PIN_PAD = "tests/foreign/test_pcsc_pin_pad.py::"
+NFC_LIST = "tests/foreign/test_pn532_libnfc.py::test_nfc_list_sees_a_my_number_card"
 LOGIN = "tests/reader_bridge/service/test_commands.py::test_from_the_shell_to_a_login"
 SHELL = "tests/apdu/test_commands.py::test_the_shell_works_from_a_pipe"
 SERVED = "tests/foreign/test_vpcd_opensc.py::TestServed::test_opensc_knows_the_card"
@@ -87,6 +88,8 @@ ELSEWHERE = (
         "tegata readers": PCSC + "test_without_a_service_there_is_no_reader",
         "tegata readers doctor": DOCTOR + "test_the_command_looks_at_the_whole_machine",
         "tegata readers doctor pn532:/dev/ttyUSB0": DOCTOR + "test_the_command_says_what_to_do",
+        "tegata sim reader pn532 my-number-card --line pn532": NFC_LIST,
+        "LIBNFC_DEVICE=pn532_uart:$PWD/pn532 nfc-list -v": NFC_LIST,
         "tegata readers watch": "tests/foreign/test_pcsc_watcher.py::test_it_outlives_the_service",
         "tegata readers info pcsc:": PIN_PAD + "test_what_the_reader_says_of_itself",
         "tegata mynumber sign contract.pdf --key authentication --reader pcsc:": PIN_PAD
