@@ -20,6 +20,7 @@ __all__ = [
     "Item",
     "Signal",
     "encode",
+    "guard",
 ]
 
 TO_CHIP = 0xD4
@@ -68,10 +69,12 @@ class Frame:
 Item = Frame | Signal
 
 
-def encode(tfi: int, data: bytes, wake_up: bytes = b"") -> bytes:
+def encode(tfi: int, data: bytes, wake_up: bytes = b"", postamble: int = 0x00) -> bytes:
     """One frame, extended when it has to be, behind ``wake_up``.
 
-    Raises ValueError for no data and for more than 264 bytes.
+    The checksum is a sum: when a byte is lost that equals the postamble, the bytes behind it move up, the
+    checksum counts as data, the postamble as checksum, and the sum is right. See :class:`Decoder` and
+    :func:`guard` for what helps. Raises ValueError for no data and for more than 264 bytes.
     """
     if not 1 <= len(data) <= MAX_DATA:
         raise ValueError(f"a PN532 frame holds 1 to {MAX_DATA} bytes of data, got {len(data)}")
@@ -82,7 +85,14 @@ def encode(tfi: int, data: bytes, wake_up: bytes = b"") -> bytes:
         high, low = divmod(length, 256)
         header = bytes((0xFF, 0xFF, high, low, -(high + low) & 0xFF))
     check = -(tfi + sum(data)) & 0xFF
-    return wake_up + b"\x00" + _START + header + bytes((tfi,)) + data + bytes((check, 0x00))
+    return wake_up + b"\x00" + _START + header + bytes((tfi,)) + data + bytes((check, postamble))
+
+
+def guard(data: bytes) -> int:
+    """A postamble that no lost byte of a frame with this data can be mistaken with, for a chip that takes
+    any: a value that does not occur in it (00 where there is none)."""
+    used = set(data) | {0x00, 0xFF}
+    return next((value for value in range(0x55, 0x155) if value & 0xFF not in used), 0x00) & 0xFF
 
 
 class Decoder:
@@ -91,9 +101,13 @@ class Decoder:
     It scans for ``00 FF``, so that noise, preambles and postambles pass unseen. A header that is none costs
     its start code, a frame with a wrong data checksum the whole of its length; either yields
     :attr:`Signal.BROKEN`. Between two pieces it never holds more than one unfinished frame (275 bytes).
+
+    A ``strict`` one wants the postamble ``00`` behind each frame before it believes it: a frame that lost a
+    byte in it has none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
         self._rest = bytearray()
 
     @property
@@ -150,6 +164,11 @@ class Decoder:
         content = bytes(rest[body : end - 1])
         if (sum(content) + rest[end - 1]) & 0xFF:
             return Signal.BROKEN, end
+        if self._strict:
+            if end == len(rest):
+                return None, end + 1
+            if rest[end]:
+                return Signal.BROKEN, end
         if length == 1:
             return (Signal.ERROR if content[0] == _ERROR_TFI else Signal.BROKEN), end
         return Frame(content[0], content[1:]), end

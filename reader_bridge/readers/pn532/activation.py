@@ -20,6 +20,8 @@ FRAME_SIZE = 256
 
 _ACTIVATION_SECONDS = 0.01
 """More than the 4.8 ms and 7.7 ms that a card has for its ATS and its answer to ATTRIB."""
+_TRIES = 3
+"""For a card that was found and not activated: the air or the line may have lost a frame."""
 _CHIPS_CID = 1
 """The CID that the chip gives to a card of type B."""
 
@@ -30,26 +32,33 @@ def find_card(radio: Radio) -> Channel | None:
 
     Raises MalformedResponse for a card whose description of itself is nonsense.
     """
-    radio.field(on=False)
-    radio.field(on=True)
-    for brty in radio.options.types:
-        target = radio.find(brty)
-        channel = None if target is None else _activate(radio, target)
-        if channel is not None:
-            return channel
+    for _ in range(_TRIES):
+        radio.field(on=False)
+        radio.field(on=True)
+        lost = False
+        for brty in radio.options.types:
+            target = radio.find(brty)
+            if target is None or not _speaks_iso_dep(target):
+                continue
+            channel = _activate(radio, target)
+            if channel is not None:
+                return channel
+            lost = True
+        if not lost:
+            break
     return None
+
+
+def _speaks_iso_dep(target: Target) -> bool:
+    return target.iso_dep if isinstance(target, TargetA) else Atqb.parse(target.atqb).iso_dep
 
 
 def _activate(radio: Radio, target: Target) -> Channel | None:
     plain = radio.options.mode is Mode.DATA_EXCHANGE
     try:
         if isinstance(target, TargetA):
-            if not target.iso_dep:
-                return None
             return _chips_a(radio, target) if plain else _our_a(radio)
         atqb = Atqb.parse(target.atqb)
-        if not atqb.iso_dep:
-            return None
         return _chips_b(radio, target, atqb) if plain else _our_b(radio)
     except ValueError as error:
         raise MalformedResponse(str(error), "ISO 14443") from error

@@ -18,7 +18,7 @@ import time
 from collections import deque
 
 from ....apdu.errors import ReaderError
-from ...frames.pn532 import TO_CHIP, TO_HOST, Decoder, Frame, Item, Signal, encode
+from ...frames.pn532 import TO_CHIP, TO_HOST, Decoder, Frame, Item, Signal, encode, guard
 from ...frames.pn532_commands import Code, SelfTest
 from ..serial_port import SerialPort
 
@@ -31,6 +31,9 @@ MARGIN = 0.5
 QUIET = 0.25
 """Seconds of silence after which a half answer is a spoiled one."""
 ATTEMPTS = 3
+_PROBE = bytes((Code.DIAGNOSE, SelfTest.ECHO))
+_STOP = b"\x55" + Signal.ACK.wire
+"""The first byte spoils a frame that waits for its last."""
 _SETTLE = 0.03
 _DROP = 0.5
 _HEARD = 600
@@ -45,7 +48,8 @@ class Chip:
 
     def __init__(self, port: SerialPort) -> None:
         self.port = port
-        self._decoder = Decoder()
+        self._decoder = Decoder(strict=True)
+        self._any_postamble = False
         self._items: deque[Item] = deque()
         self._heard = bytearray()
         self._tokens = itertools.count(int(time.time()) & 0xFFFF)
@@ -69,19 +73,38 @@ class Chip:
         """A command that may not be repeated. Raises LineTrouble when its answer is lost for good."""
         return self._exchange(code, data, timeout, ACK_SECONDS + timeout, b"")
 
+    def abort(self) -> None:
+        """Stop what the chip is at, and drop what it still says."""
+        self.port.write(_STOP)
+        self._drop()
+
+    def learn_postambles(self) -> None:
+        """See whether this chip looks at the postamble. One that does not cannot see that a byte ``00`` was
+        lost: its frames then end in a value that makes the loss show (:func:`guard`)."""
+        if not self.clean:
+            self._resynchronise()
+        self.clean = False
+        frame = encode(TO_CHIP, _PROBE, postamble=guard(_PROBE))
+        try:
+            self._answer(Code.DIAGNOSE, frame, 0.1, ACK_SECONDS)
+        except LineTrouble:
+            return
+        self._any_postamble = True
+
     def _exchange(self, code: Code, data: bytes, timeout: float, ack: float, wake_up: bytes) -> bytes:
         if not self.clean and not wake_up:
             self._resynchronise()
         self.clean = False
-        answer = self._answer(code, encode(TO_CHIP, bytes((code,)) + data, wake_up), timeout, ack)
+        body = bytes((code,)) + data
+        postamble = guard(body) if self._any_postamble else 0x00
+        answer = self._answer(code, encode(TO_CHIP, body, wake_up, postamble), timeout, ack)
         self.clean = self.clean and not wake_up
         return answer[1:]
 
     def _resynchronise(self) -> None:
         """Stop the chip, and drop what arrives until it has echoed a new token."""
         for _ in range(ATTEMPTS):
-            self.port.write(Signal.ACK.wire)
-            self._drop()
+            self.abort()
             token = bytes((SelfTest.ECHO,)) + (next(self._tokens) & 0xFFFFFFFF).to_bytes(4, "big")
             try:
                 frame = encode(TO_CHIP, bytes((Code.DIAGNOSE,)) + token)

@@ -86,6 +86,7 @@ class Radio:
     def wake(self) -> None:
         """From sleep to a known state, with the field off."""
         self._answer_at_some_baud()
+        self.chip.learn_postambles()
         raw = self.chip.command(Code.GET_FIRMWARE_VERSION)
         try:
             self.version = FirmwareVersion.parse(raw)
@@ -193,7 +194,7 @@ class Radio:
     def _wake_here(self) -> None:
         self.chip.port.drain()
         # A chip that works on something drops it; one that sleeps needs the dummy before the command.
-        self.chip.port.write(Signal.ACK.wire)
+        self.chip.abort()
         self.chip.command(Code.SAM_CONFIGURATION, _NORMAL_MODE, wake_up=WAKE_UP)
 
     def _change_baud(self, rate: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegata.reader_bridge.frames.pn532 import MAX_DATA, WAKE_UP, Decoder, Frame, Item, Signal, encode
+from tegata.reader_bridge.frames.pn532 import MAX_DATA, WAKE_UP, Decoder, Frame, Item, Signal, encode, guard
 
 # What nfcpy sends first, and what a chip answers to it.
 GET_FIRMWARE_VERSION = bytes.fromhex("0000FF02FED4022A00")
@@ -122,3 +122,37 @@ def test_any_bytes_are_taken_and_little_is_kept(pieces: list[bytes]) -> None:
         assert decoder.pending <= 275
     decoder.clear()
     assert decoder.feed(FIRMWARE_VERSION) == [VECTORS[1][1]]
+
+
+@given(st.sampled_from([0xD4, 0xD5]), datas, st.data())
+def test_a_lost_byte_never_makes_another_frame_for_a_strict_decoder(
+    tfi: int, content: bytes, data: st.DataObject
+) -> None:
+    raw = bytearray(encode(tfi, content))
+    del raw[data.draw(st.integers(0, len(raw) - 1))]
+    got = Decoder(strict=True).feed(bytes(raw))
+    assert [item for item in got if isinstance(item, Frame)] in ([], [Frame(tfi, content)])
+
+
+@given(st.sampled_from([0xD4, 0xD5]), st.binary(min_size=1, max_size=200), st.data())
+def test_a_guarded_frame_shows_its_loss_to_any_decoder(tfi: int, content: bytes, data: st.DataObject) -> None:
+    postamble = guard(content)
+    assert postamble not in content and postamble not in (0x00, 0xFF)
+    raw = bytearray(encode(tfi, content, postamble=postamble))
+    assert Decoder().feed(bytes(raw)) == [Frame(tfi, content)]
+    del raw[data.draw(st.integers(0, len(raw) - 1))]
+    got = Decoder().feed(bytes(raw) + bytes(5))
+    assert [item for item in got if isinstance(item, Frame)] in ([], [Frame(tfi, content)])
+
+
+def test_what_a_lost_00_does_to_a_decoder_that_is_not_strict() -> None:
+    """Why there are strict ones and guards: 9000 from a card becomes 90 and the checksum."""
+    raw = bytes.fromhex("0000FF06FAD5430002900056" + "00")
+    lost = raw[:-3] + raw[-2:]
+    assert Decoder().feed(lost) == [Frame(0xD5, bytes.fromhex("4300029056"))]
+    assert Decoder(strict=True).feed(lost) == []
+    assert Decoder(strict=True).feed(raw) == [Frame(0xD5, bytes.fromhex("4300029000"))]
+
+
+def test_where_every_value_occurs_there_is_no_guard() -> None:
+    assert guard(bytes(range(256))) == 0x00

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from tegata.simulators.devices.line import PtyLine, TcpLine
 from tegata.simulators.devices.wire import Wire
 
 ACK = "0000FF00FF00"
+STOP = "55" + ACK
 NACK = "0000FFFF0000"
 ERROR = "0000FF01FF7F8100"
 GET_VERSION = "0000FF02FED4022A00"
@@ -35,6 +37,7 @@ class Script:
         self._lines = list(lines)
         self.heard = ""
         self.unread = ""
+        self._told = threading.Event()
 
     def run(self, wire: Wire) -> None:
         while True:
@@ -45,10 +48,13 @@ class Script:
                 self.unread = self.unread[found.end() :]
                 answer = self._lines.pop(0)[1]
                 wire.write(bytes.fromhex(echo(found[1]) if answer == "ECHO" else answer))
+            if not self._lines:
+                self._told.set()
 
     @property
     def done(self) -> bool:
-        return not self._lines and not self.unread
+        """Whether every line was read, and nothing else; waits for the slow."""
+        return self._told.wait(5) and not self.unread
 
 
 def echo(token: str) -> str:
@@ -73,7 +79,7 @@ OK = bytes.fromhex("00029000")
 
 
 def once(chip: Chip) -> bytes:
-    return chip.once(Code.IN_COMMUNICATE_THRU, BLOCK, timeout=0.2)
+    return chip.once(Code.IN_COMMUNICATE_THRU, BLOCK, timeout=0.05)
 
 
 def test_a_command_and_its_answer(tmp_path: Path) -> None:
@@ -98,6 +104,7 @@ def test_over_a_network_line_as_well() -> None:
         ANSWER[:6] + "07" + ANSWER[8:],  # LEN
         ANSWER[:16] + ANSWER[18:],  # a byte lost
         ANSWER[:4] + ANSWER[6:],  # the start code's second byte lost
+        ANSWER[:14] + ANSWER[16:],  # a byte 00 lost: the checksum, moved up, does not show it
     ],
 )
 def test_a_spoiled_answer_is_asked_for_again_and_the_command_not_sent_again(
@@ -106,7 +113,7 @@ def test_a_spoiled_answer_is_asked_for_again_and_the_command_not_sent_again(
     lines = (
         (VERIFY, ACK + spoiled),
         (NACK, ANSWER),
-        (ACK, ""),
+        (STOP, ""),
         (DIAGNOSE, "ECHO"),
         (GET_VERSION, ACK + VERSION),
     )
@@ -128,12 +135,12 @@ def test_what_is_lost_is_lost_and_not_sent_again(tmp_path: Path, answer: str) ->
     with chip_with(tmp_path, (VERIFY, answer)) as (chip, script):
         with pytest.raises(LineTrouble):
             once(chip)
-        assert script.heard == VERIFY
+        assert script.done and script.heard == VERIFY
 
 
 def test_a_late_answer_is_not_taken_for_that_of_the_next_command(tmp_path: Path) -> None:
     """The answer to the first comes when the second is about to go: the echo of a token tells them apart."""
-    lines = (VERIFY, ACK), (ACK, OTHER_ANSWER), (DIAGNOSE, OTHER_ANSWER), (ACK, ""), (DIAGNOSE, "ECHO")
+    lines = (VERIFY, ACK), (STOP, OTHER_ANSWER), (DIAGNOSE, OTHER_ANSWER), (STOP, ""), (DIAGNOSE, "ECHO")
     with chip_with(tmp_path, *lines, (VERIFY, ACK + ANSWER)) as (chip, script):
         with pytest.raises(LineTrouble):
             once(chip)
@@ -141,8 +148,28 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_command(tmp_path: Path)
         assert script.done
 
 
+GUARDED_PROBE = "0000FF03FDD400002C5500"[:-2]
+GUARDED_VERIFY = VERIFY[:-2] + "55"
+
+
+def test_a_chip_that_takes_any_postamble_gets_one_that_shows_a_lost_byte(tmp_path: Path) -> None:
+    lines = (GUARDED_PROBE, ACK + "0000FF03FDD501002A00"), (GUARDED_VERIFY, ACK + ANSWER)
+    with chip_with(tmp_path, *lines) as (chip, script):
+        chip.learn_postambles()
+        assert once(chip) == OK
+        assert script.done
+
+
+def test_a_chip_that_wants_its_postamble_gets_it(tmp_path: Path) -> None:
+    lines = (GUARDED_PROBE, ""), (STOP, ""), (DIAGNOSE, "ECHO"), (VERIFY, ACK + ANSWER)
+    with chip_with(tmp_path, *lines) as (chip, script):
+        chip.learn_postambles()
+        assert once(chip) == OK
+        assert script.done
+
+
 def test_a_harmless_command_goes_again(tmp_path: Path) -> None:
-    lines = (GET_VERSION, ""), (ACK, ""), (DIAGNOSE, "ECHO"), (GET_VERSION, ACK + VERSION)
+    lines = (GET_VERSION, ""), (STOP, ""), (DIAGNOSE, "ECHO"), (GET_VERSION, ACK + VERSION)
     with chip_with(tmp_path, *lines) as (chip, script):
         assert chip.command(Code.GET_FIRMWARE_VERSION) == FIRMWARE
         assert script.done
