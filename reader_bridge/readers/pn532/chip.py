@@ -26,6 +26,8 @@ __all__ = ["Chip", "LineTrouble"]
 
 ACK_SECONDS = 0.3
 """The chip needs 15 ms; the rest is for lines that lead over a network."""
+SILENCE = 0.8
+"""After so many seconds without a single byte a chip has not had the command."""
 MARGIN = 0.5
 """Seconds on top of what the chip itself takes for a command."""
 QUIET = 0.25
@@ -64,14 +66,15 @@ class Chip:
         """
         for _ in range(ATTEMPTS):
             try:
-                return self._exchange(code, data, timeout, ACK_SECONDS, wake_up)
+                return self._exchange(code, data, timeout, wake_up)
             except LineTrouble:
                 continue
         raise self.port.silent(timeout, "PN532")
 
     def once(self, code: Code, data: bytes, *, timeout: float) -> bytes:
-        """A command that may not be repeated. Raises LineTrouble when its answer is lost for good."""
-        return self._exchange(code, data, timeout, ACK_SECONDS + timeout, b"")
+        """A command that may not be repeated. Raises LineTrouble when its answer is lost for good: at once
+        when the chip says nothing at all, else when ``timeout`` is over."""
+        return self._exchange(code, data, timeout, b"", patient=True)
 
     def abort(self) -> None:
         """Stop what the chip is at, and drop what it still says."""
@@ -86,18 +89,20 @@ class Chip:
         self.clean = False
         frame = encode(TO_CHIP, _PROBE, postamble=guard(_PROBE))
         try:
-            self._answer(Code.DIAGNOSE, frame, 0.1, ACK_SECONDS)
+            self._answer(Code.DIAGNOSE, frame, 0.1)
         except LineTrouble:
             return
         self._any_postamble = True
 
-    def _exchange(self, code: Code, data: bytes, timeout: float, ack: float, wake_up: bytes) -> bytes:
+    def _exchange(
+        self, code: Code, data: bytes, timeout: float, wake_up: bytes, patient: bool = False
+    ) -> bytes:
         if not self.clean and not wake_up:
             self._resynchronise()
         self.clean = False
         body = bytes((code,)) + data
         postamble = guard(body) if self._any_postamble else 0x00
-        answer = self._answer(code, encode(TO_CHIP, body, wake_up, postamble), timeout, ack)
+        answer = self._answer(code, encode(TO_CHIP, body, wake_up, postamble), timeout, patient=patient)
         self.clean = self.clean and not wake_up
         return answer[1:]
 
@@ -108,28 +113,34 @@ class Chip:
             token = bytes((SelfTest.ECHO,)) + (next(self._tokens) & 0xFFFFFFFF).to_bytes(4, "big")
             try:
                 frame = encode(TO_CHIP, bytes((Code.DIAGNOSE,)) + token)
-                self._answer(Code.DIAGNOSE, frame, 0.1, ACK_SECONDS, token)
+                self._answer(Code.DIAGNOSE, frame, 0.1, token)
             except LineTrouble:
                 continue
             if self.clean:
                 return
         raise self.port.silent(ACK_SECONDS, "PN532")
 
-    def _answer(self, code: Code, frame: bytes, timeout: float, ack: float, wanted: bytes = b"") -> bytes:
-        """Send a frame and return the data of its answer, the code included. ``clean`` is set when all went
-        as it should."""
+    def _answer(
+        self, code: Code, frame: bytes, timeout: float, wanted: bytes = b"", *, patient: bool = False
+    ) -> bytes:
+        """Send a frame and return the data of its answer, the code included; ``clean`` is set when all went
+        as it should. A ``patient`` caller waits for the answer also when the ACK came spoiled."""
         self._forget()
         self.port.write(frame)
         clean, acknowledged, asked_again = True, False, False
-        until = time.monotonic() + ack
+        begin = time.monotonic()
+        until, last = begin + (SILENCE if patient else ACK_SECONDS), begin + timeout + MARGIN
         while True:
             item = self._receive(until, code)
             if item is Signal.ACK and not acknowledged:
                 acknowledged, until = True, time.monotonic() + timeout + MARGIN
+            elif item is None and patient and not acknowledged and self._heard and until < last:
+                until = last
             elif isinstance(item, Frame) and item.tfi == TO_HOST and item.code == code + 1:
                 if item.data[1:].startswith(wanted):
                     self.clean = clean and acknowledged and not self._items
                     return item.data
+                clean = False
             elif item is Signal.ERROR and acknowledged:
                 self.clean = clean
                 raise ReaderError("pn532.rejected", command=f"{code:02X}")
@@ -151,15 +162,15 @@ class Chip:
         while not self._items:
             spoiled = mark in self._heard
             left = until - time.monotonic()
-            piece = self.port.read(max(0.0, min(left, QUIET) if spoiled else left))
+            if left <= 0:
+                return None
+            piece = self.port.read(min(left, QUIET) if spoiled else left)
             if piece:
                 self._heard = (self._heard + piece)[-_HEARD:]
                 self._items.extend(self._decoder.feed(piece))
             elif spoiled:
                 self._forget()
                 return Signal.BROKEN
-            elif left <= 0:
-                return None
         return self._items.popleft()
 
     def _drop(self) -> None:

@@ -11,19 +11,15 @@ import pytest
 from tegata.apdu.devices import FindMe, Updatable, Verdict, open_device
 from tegata.apdu.errors import CardRemoved, ReaderError
 from tegata.apdu.ports import Presence, TransmissionProtocol
-from tegata.simulators.card import SimulatedCard
 from tegata.simulators.devices.line import TcpLine
 from tegata.simulators.devices.picc import Picc
 from tegata.simulators.devices.picc_activation import Modulation, face_of
 from tegata.simulators.devices.pn532 import Pn532
-from tegata.simulators.link import SimulatedLink
-from tegata.simulators.presets import memory
 
 from .pn532_board import TYPE_A_ATR, VERIFIED, VERIFY, CountingCard, board, opened
 
 BOTH = pytest.mark.parametrize("kind", list(Modulation))
 MODES = pytest.mark.parametrize("mode", ["iso-dep", "data-exchange"])
-SELECT_JPKI = bytes.fromhex("00A4040C0AD392F000260100000001")
 
 
 @BOTH
@@ -144,7 +140,7 @@ def test_a_slow_card_gets_its_time(tmp_path: Path) -> None:
 
     with board(tmp_path, Slow()) as it:
         for mode in ("iso-dep", "data-exchange"):
-            with opened(f"{it.url}?mode={mode}") as reader:
+            with opened(f"{it.url}?mode={mode}&patience=10") as reader:
                 assert reader.wait_for_card(5).transmit(bytes(5)) == b"\x00\x00\x05\x90\x00"
 
 
@@ -166,21 +162,15 @@ def test_another_speed(tmp_path: Path) -> None:
             assert reader.wait_for_card(5).present()
 
 
-@pytest.fixture(scope="module")
-def my_number_memory() -> dict[str, bytes]:
-    return memory("my-number-card", seed=1)
-
-
-def test_a_my_number_card_over_a_network_line(my_number_memory: dict[str, bytes]) -> None:
-    from tegata.simulators.card import MemoryStore
-
-    card = SimulatedLink(SimulatedCard(MemoryStore(my_number_memory)))
-    picc = Picc(card, face_of(card.atr))
+def test_over_a_network_line() -> None:
+    card = CountingCard()
+    picc = Picc(card, face_of(card.atr, Modulation.B))
     with TcpLine(Pn532(picc)) as line, opened(f"pn532:{line.url}") as reader:
         link = reader.wait_for_card(5)
-        assert link.atr == card.atr
-        assert link.transmit(SELECT_JPKI) == b"\x90\x00"
+        link.transmit(VERIFY)
+        assert link.transmit(VERIFIED) == b"\x90\x00"
     picc.close()
+    assert not card.verified
 
 
 def test_the_companions_view(tmp_path: Path) -> None:

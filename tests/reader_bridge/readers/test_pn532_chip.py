@@ -194,7 +194,7 @@ def test_a_chip_that_talks_without_end_is_left(tmp_path: Path) -> None:
         def run(self, wire: Wire) -> None:
             while True:
                 wire.write(bytes.fromhex(OTHER_ANSWER) * 20)
-                wire.read(0.01)
+                wire.read(0)
 
     with PtyLine(Chatter(), tmp_path / "tty") as line, SerialPort(str(line.path)) as port:
         with pytest.raises(ReaderError) as caught:
