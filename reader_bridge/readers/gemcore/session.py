@@ -24,11 +24,11 @@ CANCELLED, TIMED_OUT = b"\x64\x01", b"\x64\x00"
 """What a PIN entry answers that did not reach the card (PC/SC part 10 §2.5.2)."""
 PIN_SECONDS = 30
 PIN_LEAST = 4
-_POWER_SECONDS = 5.0
 _SHORT_MOST = 261
 _ATTEMPTS = 3
 _PAD_BLOCK_MOST = 15
-_SPOILED = (Error.XFR_PARITY, Error.XFR_OVERRUN, Error.ICC_MUTE, Error.SLOT_BUSY)
+_BUSY_SECONDS = 0.1
+_SPOILED = (Error.XFR_PARITY, Error.XFR_OVERRUN, Error.ICC_MUTE)
 """Failures of one transfer that T=1 asks again about."""
 
 
@@ -36,6 +36,12 @@ class _Spoiled(ReaderError):
     """The reader got no good block from the card."""
 
     default_code = "gemcore.mute"
+
+
+class _Busy(ReaderError):
+    """The slot still works on the command before; it has done nothing with this one."""
+
+    default_code = "gemcore.refused"
 
 
 def state(line: Line, slot: int) -> IccStatus:
@@ -110,7 +116,7 @@ class Session:
         line, slot = self._line, self._slot
         self._dead = False
         line.ask(Request.ICC_POWER_OFF, slot)
-        reply = line.ask(Request.ICC_POWER_ON, slot, wait=max(_POWER_SECONDS, line.timing.answer))
+        reply = line.ask(Request.ICC_POWER_ON, slot, wait=line.timing.power)
         self.atr = self._data(reply, Request.ICC_POWER_ON)
         try:
             self.agreement = Agreement.read(self.atr, fast=fast)
@@ -175,6 +181,8 @@ class Session:
                 raise self._unanswered(Request.SECURE)
             try:
                 block = self._transfer(step.block, self._wait * step.waiting, step.waiting)
+            except _Busy:
+                time.sleep(_BUSY_SECONDS)  # the answer of the command before is still to come
             except (Unanswered, _Spoiled):
                 step = self._ifd.nothing_came()
             else:
@@ -199,7 +207,7 @@ class Session:
         """The card's block; None when none came that could be used."""
         try:
             return self._transfer(block, self._wait)
-        except (Unanswered, _Spoiled):
+        except (Unanswered, _Spoiled, _Busy):
             return None
 
     @property
@@ -222,7 +230,10 @@ class Session:
             return reply.data
         if reply.error in _SPOILED:
             raise _Spoiled(reader=self._line.name)
-        raise self._line.refused(request, reply.error)
+        refused = self._line.refused(request, reply.error)
+        if reply.error == Error.SLOT_BUSY:
+            raise _Busy(**refused.details)
+        raise refused
 
     def _unanswered(self, request: Request = Request.XFR_BLOCK) -> TegataError:
         return Unanswered(reader=self._line.name, what=COMMANDS[request])

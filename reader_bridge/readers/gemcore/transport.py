@@ -43,15 +43,16 @@ COMMANDS = {
 class Timing:
     """How long the driver waits, in seconds. The defaults are for real lines and readers.
 
-    ``answer``: for what the reader knows itself. ``card``: at least, for what the card must answer.
-    ``pin``: for a PIN entry, to which the reader itself sets an earlier end. ``longest``: for one APDU,
-    whatever reader and card ask for.
+    ``answer``: for what the reader knows itself. ``power``: for power-on, in all voltages that it tries.
+    ``card``: at least, for what the card must answer. ``pin``: for a PIN entry, to which the reader itself
+    sets an earlier end. ``longest``: for one APDU, whatever reader and card ask for.
     ``gap``: after it an unfinished frame is given up. ``damaged``: for what may still come when the answer
     came damaged. ``settle``: for bytes that follow an answer and should not. ``patience`` multiplies what the
     card says of itself.
     """
 
     answer: float = 2.0
+    power: float = 5.0
     card: float = 3.0
     pin: float = 90.0
     longest: float = 300.0

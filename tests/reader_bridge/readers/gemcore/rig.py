@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tegata.apdu.ports import TransmissionProtocol
@@ -29,8 +29,10 @@ AUTH_KEY = bytes.fromhex("00A4020C020017")
 SIGN = bytes.fromhex("802A008033 3031300D060960864801650304020105000420") + bytes(32) + b"\0"
 
 T0, T1 = TransmissionProtocol.T0, TransmissionProtocol.T1
-TIMING = Timing(answer=0.5, card=0.5, pin=3.0, longest=6.0, gap=0.35, damaged=0.2, patience=0.1)
-"""For a device that gives an unfinished frame up after 0.3 seconds."""
+TIMING = Timing(answer=0.5, power=0.7, card=0.7, pin=3.0, longest=6.0, gap=0.35, damaged=0.2, patience=0.1)
+"""For a line with faults: the device gives an unfinished frame up after 0.3 seconds."""
+QUICK = replace(TIMING, gap=0.02)
+"""For a line without."""
 
 
 class CountedLink(SimulatedLink):
@@ -53,9 +55,11 @@ class Rig:
     device: SimulatedGemCore
     cards: Sequence[CountedLink | None]
     faults: Faults = field(default_factory=Faults)
+    spoiled: bool = False
 
     def reader(self, slot: int = 0, model: str = "") -> GemCoreReader:
-        return GemCoreReader(str(self.line.path), slot, model, TIMING)
+        timing = TIMING if self.spoiled else QUICK
+        return GemCoreReader(str(self.line.path), slot, model, timing)
 
     def verifies(self, slot: int = 0) -> int:
         """How many VERIFY commands with a PIN reached the card."""
@@ -76,10 +80,10 @@ def rig(
     """The device with its cards, on a line that our driver may open."""
     cards = [None if content is None else CountedLink(content) for content in contents]
     device = SimulatedGemCore(MODELS[model], cards, pin_source=pin_source, protocol=protocol)
-    faults = faults or Faults()
+    spoiled, faults = faults is not None, faults or Faults()
     try:
         with PtyLine(device, folder / "tty", faults) as line:
-            yield Rig(line, device, cards, faults)
+            yield Rig(line, device, cards, faults, spoiled)
             assert line.failure is None
     finally:
         device.close()

@@ -19,11 +19,13 @@ from tegata.reader_bridge.readers.gemcore.transport import Timing, Unanswered
 from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.wire import Wire
 
-TIMING = Timing(answer=0.2, card=0.2, pin=0.6, longest=1.5, gap=0.05, damaged=0.1, patience=0.05)
+TIMING = Timing(answer=0.2, power=0.2, card=0.2, pin=0.6, longest=1.5, gap=0.05, damaged=0.1, patience=0.05)
 ATR_T0 = bytes.fromhex("3B00")
 ATR_T1 = bytes.fromhex("3B90118131FE458A")
 TWIN = b"GemTwin-V2.10-GM01"
 PINPAD = b"GemPinPad-V1.02"
+R_BLOCK = bytes.fromhex("00820082")
+"""No error told but that no block came: N(R) is 0."""
 VERIFY = bytes.fromhex("002000800431323334")
 
 
@@ -245,13 +247,32 @@ def test_a_reader_that_asks_for_time_for_ever_is_left_in_the_end(tmp_path: Path)
         until = time.monotonic() + 2.5
         while time.monotonic() < until:
             firmware.wire.write(framed(reply(message, status=0x80, error=1)))
-            time.sleep(0.05)
+            firmware.wire.read(0.05)
         return b""
 
     firmware = Patient(on_apdu(stall))
     with Opened(firmware, tmp_path) as link, pytest.raises(Unanswered):
         link.transmit(VERIFY)
     assert firmware.of(0x6F) == [VERIFY]
+
+
+def test_a_slot_that_is_still_busy_is_asked_until_it_answers(tmp_path: Path) -> None:
+    """The answer to VERIFY is lost; the R-block comes while the card still works on it."""
+    blocks: list[bytes] = []
+
+    def special(message: bytes) -> bytes | None:
+        if message[0] != 0x6F or message[11] & 0xC0 == 0xC0:
+            return None
+        blocks.append(message[10:])
+        if len(blocks) == 1:
+            return b""
+        if len(blocks) < 5:
+            return framed(reply(message, status=0x40, error=0xE0))
+        return framed(reply(message, bytes.fromhex("000002900092")))
+
+    with Opened(Firmware(special, ATR_T1), tmp_path) as link:
+        assert link.transmit(VERIFY) == b"\x90\x00"
+    assert blocks == [bytes.fromhex("000009") + VERIFY + blocks[0][-1:], *[R_BLOCK] * 4]
 
 
 def test_an_answer_that_came_damaged_is_asked_for_by_nak(tmp_path: Path) -> None:

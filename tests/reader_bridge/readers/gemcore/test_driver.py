@@ -24,11 +24,11 @@ from .rig import (
     GOOD,
     JPKI,
     PAD_TEMPLATE,
+    QUICK,
     RIGHT,
     SIGN,
     T0,
     T1,
-    TIMING,
     rig,
 )
 
@@ -324,7 +324,7 @@ def test_a_card_that_thinks_for_long_is_waited_for(
             pause = threading.Event()
 
             def slow(command: bytes, plain=plain, pause=pause) -> bytes:  # type: ignore[no-untyped-def]
-                pause.wait(1.2)
+                pause.wait(0.9)
                 return plain(command)  # type: ignore[no-any-return]
 
             card.transmit = slow  # type: ignore[method-assign]
@@ -334,7 +334,7 @@ def test_a_card_that_thinks_for_long_is_waited_for(
 
 def test_what_the_companion_sees(tmp_path: Path, my_number_memory: dict[str, bytes]) -> None:
     with rig(tmp_path, [my_number_memory], "gemcore-pos-pro") as it:
-        device = GemCoreDevice(str(it.line.path), timing=TIMING)
+        device = GemCoreDevice(str(it.line.path), timing=QUICK)
         identity = device.identity()
         assert (identity.model, identity.slots, identity.updatable) == ("gemcore-pos-pro", 5, False)
         assert identity.firmware == "GemPOSPro-tegata-1.0"
