@@ -34,9 +34,12 @@ class PinKeys:
         self._rest = bytearray()
 
     def __call__(self, request: PinRequest) -> Secret:
-        with _unseen(self._descriptor):
-            self._show(request)
-            line = self._line(request)
+        try:
+            with _unseen(self._descriptor):
+                self._show(request)
+                line = self._line(request)
+        except OSError:  # the terminal is gone
+            raise PinCancelled from None
         try:
             if line.strip() in _CANCEL:
                 raise PinCancelled

@@ -199,6 +199,8 @@ class GemCoreDevice:
         if pad is None:
             raise Refused(Error.PIN_CANCELLED)
 
+        pad.open()
+
         def typed(card: Card) -> bytes:
             apdu = pad.fill(entry, slot.number)
             if self._escapes.apdu_mode:

@@ -65,9 +65,12 @@ class Pad:
         self._hand = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pin pad")
         self._cancelled = threading.Event()
 
+    def open(self) -> None:
+        """An entry is about to begin; only a :meth:`cancel` after this one ends it."""
+        self._cancelled = threading.Event()
+
     def fill(self, entry: PinVerify | PinModify, slot: int) -> bytes:
         """The APDU with what was typed. Raises Refused: PIN_CANCELLED, PIN_TIMEOUT, or an offset."""
-        self._cancelled.clear()
         if entry.most == 0 or entry.least > entry.most:
             raise Refused(15)
         until = monotonic() + (entry.timeout or _DEFAULT_SECONDS)

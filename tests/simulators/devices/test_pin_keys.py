@@ -55,6 +55,9 @@ def test_the_end_of_the_input_and_too_much_of_it_cancel(pipe: tuple[int, int]) -
     os.close(pipe[1])
     with pytest.raises(PinCancelled):
         keys(request())
+    os.close(pipe[0])
+    with pytest.raises(PinCancelled):
+        keys(request())
 
 
 def test_a_reader_that_loses_power_cancels(pipe: tuple[int, int]) -> None:

@@ -218,6 +218,7 @@ def test_a_cable_pulled_cancels_the_entry(pad: Pad) -> None:
     host.unplug()
     assert cancelled.wait(5)
     host.plug()
+    assert host.power_on()
 
 
 def test_the_firmware_tells_what_the_pad_can(pad: Pad) -> None:
