@@ -74,8 +74,24 @@ WITH_CERTIFICATES = dict.fromkeys(
     ),
     "tests/applets/security_domain/commands/test_sim_scp11.py::test_the_commands_of_the_tutorial",
 )
+UPDATING = dict.fromkeys(
+    (
+        "tegata sim firmware new demo",
+        "tegata sim reader smp demo/reader.flash --line demo/tty",
+        "tegata firmware info smp:demo/tty",
+        "tegata firmware verify demo/firmware-1.1.0.bin --key demo/vendor.pub.pem",
+        "tegata firmware update smp:demo/tty demo/firmware-1.1.0.bin --key demo/vendor.pub.pem --test",
+        "tegata firmware confirm smp:demo/tty",
+        "tegata firmware log",
+        "tegata firmware config backup smp:demo/tty demo/settings.json",
+        "tegata firmware config diff smp:demo/tty demo/settings.json",
+        "tegata firmware config restore smp:demo/tty demo/settings.json",
+    ),
+    "tests/reader_bridge/firmware/test_how_to.py::test_the_commands_of_the_how_to",
+)
 ELSEWHERE = (
     COUNTER
+    | UPDATING
     | ON_A_TOKEN
     | WITH_CERTIFICATES
     | {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from ...apdu.devices import Device, ImageSlot, Updatable, open_device
+from ...apdu.devices import Device, ImageSlot, TakesFile, Updatable, open_device
 from ...apdu.errors import InputError, ReaderError
+from ..frames.mcuboot import Version
 
 __all__ = ["Connection"]
 
@@ -29,11 +30,38 @@ class Connection:
 
     @property
     def updatable(self) -> Updatable:
-        """Raises InputError ``firmware.not_updatable`` for a device without firmware to replace."""
+        """The device, where it has slots and marks.
+
+        Raises InputError ``firmware.one_slot`` for one that takes a file and no more, and
+        ``firmware.not_updatable`` for one without firmware to replace.
+        """
         device = self.device
-        if not isinstance(device, Updatable):
-            raise InputError("firmware.not_updatable", url=self.url, what=device.identity().why)
-        return device
+        if isinstance(device, Updatable):
+            return device
+        if isinstance(device, TakesFile):
+            raise InputError("firmware.one_slot", url=self.url)
+        raise InputError("firmware.not_updatable", url=self.url, what=device.identity().why)
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether the device has neither slots nor marks: it is sent a file, and restarts by itself."""
+        return isinstance(self.device, TakesFile) and not isinstance(self.device, Updatable)
+
+    def images(self, new_version: str = "", new_digest: bytes = b"") -> Sequence[ImageSlot]:
+        """The images in the device. One that takes a file tells a version alone: it stands for the image that
+        is ``new`` where it is that one's."""
+        if not self.takes_file:
+            return self.updatable.images()
+        version = self.device.identity().firmware
+        digest = new_digest if _same(version, new_version) else b""
+        return [ImageSlot(0, version, digest, active=True, confirmed=True)]
+
+    def send(self, image: bytes) -> Iterator[int]:
+        """Send an image; the bytes that the device has."""
+        device = self.device
+        if isinstance(device, TakesFile) and not isinstance(device, Updatable):
+            return device.transfer(image)
+        return self.updatable.upload(image)
 
     def close(self) -> None:
         if self._device is not None:
@@ -70,3 +98,10 @@ class Connection:
             if time.monotonic() >= until:
                 raise ReaderError("firmware.not_back", url=self.url, seconds=f"{seconds:g}") from cause
             time.sleep(_ASK_AGAIN)
+
+
+def _same(version: str, other: str) -> bool:
+    try:
+        return Version.parse(version) == Version.parse(other)
+    except ValueError:
+        return version == other

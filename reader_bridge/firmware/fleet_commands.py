@@ -23,10 +23,10 @@ from .command_options import (
     wait_option,
 )
 from .device_commands import print_entries
-from .image import read_image
+from .image import FirmwareImage, read_image
 from .inventory import inventory
 from .journal import Goal
-from .policy import Judgement, Meets, Policy
+from .policy import Judgement, Meets, Policy, Requirement
 from .rollout import Member, Rollout, Rollouts, State, any_device, carry_out, policy_images
 from .update import Updater
 
@@ -196,30 +196,21 @@ def fleet_update(
 
     Exit code: 145 when it was stopped, or a device failed.
     """
-    rollouts = Rollouts(place.folder)
-    trusted = place.keys(keys)
-    if image_file is None and policy_file is None:
-        rollout = _waiting(rollouts)
-        if abandon:
-            rollouts.finish(rollout)
-            return
-    else:
-        if image_file is not None:
-            images = [any_device(read_image(image_file))]
-        else:
-            assert policy_file is not None  # noqa: S101 - one of both was given
-            images = policy_images(Policy.load(policy_file), policy_file, read_image)
+    rollouts, trusted = Rollouts(place.folder), place.keys(keys)
+    images = _images(image_file, policy_file)
+    if not images and (urls or lists or goal or force):
+        raise click.UsageError("Devices, --test, --confirm and --force go with --image or --policy.")
+    if abandon:
+        rollouts.finish(_waiting(rollouts))
+        return
+    if images:
         for _, image in images:
             trusted.check(image)
         named = urls_of(urls, lists) or place.find()
-        rollout = rollouts.begin(
-            named,
-            images,
-            goal=the_goal(goal, Goal.CONFIRM),
-            waves=waves,
-            stop_after=stop_after,
-            force=force,
-        )
+        ends = the_goal(goal, Goal.CONFIRM)
+        rollout = rollouts.begin(named, images, goal=ends, waves=waves, stop_after=stop_after, force=force)
+    else:
+        rollout = _waiting(rollouts)
 
     def report(wave: int, member: Member) -> None:
         if not as_json:
@@ -230,6 +221,15 @@ def fleet_update(
         carry_out(rollout, rollouts, updater, trusted, place.table(table), report)
     finally:
         _print(rollout, as_json)
+
+
+def _images(image_file: Path | None, policy_file: Path | None) -> list[tuple[Requirement, FirmwareImage]]:
+    """What goes where; nothing when the rollout that waits is to go on."""
+    if image_file is not None and policy_file is not None:
+        raise click.UsageError("Give --image or --policy, not both.")
+    if image_file is not None:
+        return [any_device(read_image(image_file))]
+    return policy_images(Policy.load(policy_file), policy_file, read_image) if policy_file else []
 
 
 def _waiting(rollouts: Rollouts) -> Rollout:

@@ -138,6 +138,12 @@ class Journal:
         if not stage.unfinished:
             self._drop_image(job)
 
+    def move(self, job: Job, url: str) -> None:
+        """The device of ``job`` is found at ``url`` now."""
+        if job.url != url:
+            job.url = url
+            self.note(job, "moved", url)
+
     def note(self, job: Job, what: str, detail: str = "") -> None:
         """One more event of ``job``."""
         job.history = [

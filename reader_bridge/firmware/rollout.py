@@ -188,9 +188,11 @@ def carry_out(
 ) -> None:
     """Update device after device, wave after wave; those that failed before are tried again.
 
-    Raises ReaderError ``firmware.rollout`` as soon as ``stop_after`` devices failed in this run, and at the
-    end when any did.
+    Raises what :meth:`Keys.check` raises before the first device is touched, and ReaderError
+    ``firmware.rollout`` as soon as ``stop_after`` devices failed in this run, and at the end when any did.
     """
+    for target in rollout.targets:
+        keys.check(rollouts.image(rollout, target))
     for member in rollout.members:
         if not member.state.settled:
             member.state = State.WAITING

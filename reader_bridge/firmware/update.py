@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...apdu.devices import Device, DeviceIdentity, ImageSlot, Updatable, open_device
+from ...apdu.devices import Device, DeviceIdentity, ImageSlot, open_device
 from ...apdu.errors import InputError, ReaderError, Words
 from .compatibility import Compatibility
 from .connection import Connection
@@ -135,7 +135,9 @@ class Updater:
             identity = connection.device.identity()
             if (never := table.why_never(identity)) is not None:
                 raise InputError("firmware.not_updatable", url=url, what=never)
-            slots = connection.updatable.images()
+            if connection.takes_file and goal is Goal.TEST:
+                raise InputError("firmware.one_slot", url=url)
+            slots = connection.images()
             job = self._waiting(identity, image)
             warnings = check_suits(identity, slots, image, table, force=force)
             if job is None:
@@ -160,11 +162,22 @@ class Updater:
         with connection:
             return self._carry_out(job, connection, (), tell)
 
+    def moved_to(self, url: str) -> Job | None:
+        """The unfinished job of the device that answers at ``url`` now, where it was begun elsewhere: a cable
+        that is put back may get another port. Only a serial number tells."""
+        with self.connect(url) as connection:
+            identity = connection.device.identity()
+        for job in self.journal.unfinished():
+            if identity.serial and job.concerns(identity):
+                self.journal.move(job, url)
+                return job
+        return None
+
     def look(self, job: Job) -> Outcome:
         """What runs now, and what that means for a job that left its image on trial."""
         with self.connect(job.url) as connection:
             _check_same(job, connection.device.identity())
-            outcome = outcome_of(job, connection.updatable.images())
+            outcome = outcome_of(job, _images(job, connection))
         if job.stage is Stage.ON_TRIAL:
             if outcome.runs == "new" and outcome.confirmed:
                 self.journal.enter(job, Stage.DONE)
@@ -177,6 +190,7 @@ class Updater:
         for job in self.journal.unfinished():
             if job.url == identity.url or (job.concerns(identity) and identity.serial):
                 if job.new_digest == image.digest.hex() and job.concerns(identity):
+                    self.journal.move(job, identity.url)
                     return job
                 raise InputError("firmware.unfinished", url=job.url, version=job.new_version)
         return None
@@ -190,7 +204,7 @@ class Updater:
     ) -> Outcome:
         try:
             _check_same(job, connection.device.identity())
-            tell(outcome_of(job, connection.updatable.images()))
+            tell(outcome_of(job, _images(job, connection)))
             slots = self._steps(job, connection)
         except ReaderError as error:
             if error.code == "firmware.device":
@@ -203,7 +217,7 @@ class Updater:
 
     def _steps(self, job: Job, connection: Connection) -> Sequence[ImageSlot]:
         """Step after step until none is left; no step but a restart is needed twice."""
-        slots = connection.updatable.images()
+        slots = _images(job, connection)
         taken: list[Step] = []
         while True:
             step = next_step(job, slots)
@@ -223,7 +237,7 @@ class Updater:
                 # What was asked twice, since the first answer was lost, is refused where it is done already.
                 if error.code != "firmware.device":
                     raise
-                slots = connection.updatable.images()
+                slots = _images(job, connection)
                 if next_step(job, slots) is step:
                     raise
 
@@ -231,7 +245,7 @@ class Updater:
         new = bytes.fromhex(job.new_digest)
         match step:
             case Step.UPLOAD:
-                self._upload(job, connection.updatable)
+                self._upload(job, connection)
             case Step.MARK:
                 self.journal.enter(job, Stage.MARKING)
                 connection.updatable.test(new)
@@ -242,15 +256,15 @@ class Updater:
                 job.restarts += 1
                 self.journal.enter(job, Stage.RESTARTING)
                 return connection.restart(self.answers_again, lambda slots: next_step(job, slots) is not step)
-        return connection.updatable.images()
+        return _images(job, connection)
 
-    def _upload(self, job: Job, device: Updatable) -> None:
+    def _upload(self, job: Job, connection: Connection) -> None:
         if not job.image_size:
             self.journal.enter(job, Stage.REFUSED)
             raise InputError("firmware.no_previous", url=job.url)
         data = self.journal.image(job)
         self.journal.enter(job, Stage.UPLOADING)
-        for done in device.upload(data):
+        for done in connection.send(data):
             self._report(Progress(Step.UPLOAD, done, len(data)))
 
     def _reverted(self, job: Job, active: ImageSlot) -> ReaderError:
@@ -265,6 +279,10 @@ class Updater:
             old=active.version,
             new=job.new_version,
         )
+
+
+def _images(job: Job, connection: Connection) -> Sequence[ImageSlot]:
+    return connection.images(job.new_version, bytes.fromhex(job.new_digest))
 
 
 def _check_same(job: Job, identity: DeviceIdentity) -> None:

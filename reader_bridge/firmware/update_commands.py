@@ -188,6 +188,8 @@ def log(place: Place, url: str | None, as_json: bool) -> None:
 def _go_on(updater: Updater, url: str | None, as_json: bool) -> list[Outcome]:
     """Finish the unfinished job; look after those on trial when there is none."""
     waiting = [job for job in updater.journal.unfinished() if url in (None, job.url)]
+    if url is not None and not waiting and updater.journal.unfinished():
+        waiting = list(filter(None, [updater.moved_to(url)]))
     if len(waiting) > 1:
         raise InputError("firmware.several", urls=", ".join(job.url for job in waiting))
     if not waiting:

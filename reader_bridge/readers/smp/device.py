@@ -169,6 +169,7 @@ class SmpDevice:
                     raise self._refused(_answer(lost)) from lost
                 if stalls > _STALLS:
                     raise self._port.silent(self._timeout, "SMP") from lost
+                self._ask(MCUMgrParametersRead)  # a line that is dead shows here, and soon
             finally:
                 self._runner.run(pieces.aclose())
 

@@ -175,6 +175,23 @@ def test_a_policy_needs_images_that_meet_it(
     assert code == "firmware.policy_file"
 
 
+def test_a_rollout_does_not_go_on_without_its_key(
+    gate: Gate, maker: Maker, stranger: Maker, tegata: Tegata
+) -> None:
+    given = ["--image", stranger.image(NEW), "--key", stranger.key, "--stop-after", "1"]
+    assert tegata("fleet", "update", gate.url, *given) == 145
+    assert tegata.error("fleet", "update") == "firmware.no_key"
+    assert tegata.error("fleet", "update", "--key", maker.key) == "firmware.signature"
+
+
+def test_what_goes_with_a_new_rollout_alone_is_a_usage_error(
+    gate: Gate, maker: Maker, policy: Path, tegata: Tegata
+) -> None:
+    assert tegata("fleet", "update", gate.url) == 2
+    assert tegata("fleet", "update", "--confirm") == 2
+    assert tegata("fleet", "update", gate.url, "--policy", policy, "--image", maker.image(NEW)) == 2
+
+
 @pytest.mark.parametrize("waves", ["", "0", "1,-1", "x", "1,,2"])
 def test_waves_that_are_no_sizes_are_a_usage_error(waves: str, gate: Gate, tegata: Tegata) -> None:
     assert tegata("fleet", "update", gate.url, "--waves", waves) == 2

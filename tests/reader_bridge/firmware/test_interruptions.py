@@ -170,6 +170,31 @@ def test_the_cable_pulled_at_every_frame(
         pull_cable(direction, frame + 5, maker, folder, tegata)
 
 
+def lose_power_on_the_way_back(steps: int, maker: Maker, folder: Path, tegata: Tegata) -> None:
+    """Power lost at the flash's step ``steps`` after a way back was asked for."""
+    with Gate(maker, folder, f"gate{steps}", timeout="0.15") as gate:
+        assert begin(gate, maker, tegata) == 0, tegata.err
+        gate.flash.cut_at(Cut(gate.flash.steps + steps, Phase.INSIDE))
+        code = tegata("rollback", gate.url, "--wait", "2")
+        assert code in (0, 195, 254), tegata.err
+        for _ in range(3):
+            assert gate.version in (OLD, NEW)
+            if tegata("update", "--wait", "2") == 0:
+                break
+        assert (gate.version, gate.confirmed) == (OLD, True)
+
+
+@pytest.mark.parametrize("steps", [1, 14, 34])
+def test_power_lost_on_the_way_back(steps: int, maker: Maker, tmp_path: Path, tegata: Tegata) -> None:
+    lose_power_on_the_way_back(steps, maker, tmp_path, tegata)
+
+
+@pytest.mark.campaign
+def test_power_lost_at_every_step_on_the_way_back(maker: Maker, tmp_path: Path, tegata: Tegata) -> None:
+    for steps in range(1, 46):
+        lose_power_on_the_way_back(steps, maker, tmp_path, tegata)
+
+
 class Killer(Faults):
     """Kills a process when a byte of its is about to reach the device."""
 
