@@ -134,5 +134,5 @@ def test_no_key_is_ever_in_the_process_list_or_on_standard_error(
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"osdp:{tmp_path / 'line'}?address={ADDRESS}: it has that key already.\n"
+    assert done.stdout == f"{url}: it has that key already.\n"
     assert done.stderr == ""

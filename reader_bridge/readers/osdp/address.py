@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ....apdu.errors import ReaderError, Words
 
@@ -57,9 +57,15 @@ class OsdpAddress:
 
     @property
     def url(self) -> str:
-        """The URL without what leads to the key."""
-        baud = "" if self.baud == DEFAULT_BAUD else f"&baud={self.baud}"
-        return f"{SCHEME}:{self.line}?address={self.number}{baud}"
+        """The URL that opens it again. It says where the key is, and holds none."""
+        given = {
+            "baud": "" if self.baud == DEFAULT_BAUD else str(self.baud),
+            "key": self.ring,
+            "master": self.master if self.ring and self.master != MASTER else "",
+            "scbk": "" if self.scbk is None else str(self.scbk),
+        }
+        more = "".join(f"&{name}={quote(value, safe='/:')}" for name, value in given.items() if value)
+        return f"{SCHEME}:{self.line}?address={self.number}{more}"
 
     @property
     def has_key(self) -> bool:

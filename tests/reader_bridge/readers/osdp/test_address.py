@@ -51,10 +51,16 @@ def test_what_is_no_url_is_said_without_its_values(rest: str) -> None:
     assert "file:a" not in caught.value.sentence()
 
 
-def test_the_url_that_is_shown_does_not_lead_to_the_key() -> None:
-    address = OsdpAddress.parse("/dev/x?address=3&baud=19200&key=file:secret.ring&master=doors")
-    assert address.url == "osdp:/dev/x?address=3&baud=19200"
-    assert OsdpAddress.parse(address.url.removeprefix("osdp:")).number == 3
+@pytest.mark.parametrize(
+    "address",
+    [
+        OsdpAddress("/dev/x", 3),
+        OsdpAddress("/dev/x", 3, 19200, ring="file:/a&b/keys.ring", master="doors"),
+        OsdpAddress("socket://gate:4001", scbk=Path("/keys/gate 1%")),
+    ],
+)
+def test_the_url_opens_the_same_again(address: OsdpAddress) -> None:
+    assert OsdpAddress.parse(address.url.removeprefix("osdp:")) == address
 
 
 @pytest.mark.parametrize(
