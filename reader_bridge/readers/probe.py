@@ -18,22 +18,21 @@ for their reset button restart, which no program can prevent.
 
 from __future__ import annotations
 
-import binascii
 import enum
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from serial.tools import list_ports
 
-from ..frames import gemcore, pn532, pn532_commands, smp
+from ..frames import gemcore, osdp, pn532, pn532_commands, smp
 from ..frames.ccid import FromReader, MessageError, Reply, Request, ToReader
 from .gemcore.models import model_of, readable
 from .serial_port import LineSettings, SerialPort
 
 __all__ = [
     "PROTOCOLS",
-    "OsdpAddress",
+    "BusAddress",
     "ProbeResult",
     "Seen",
     "SerialPortInfo",
@@ -63,7 +62,7 @@ class Seen(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class OsdpAddress:
+class BusAddress:
     """Where a device on an OSDP bus is looked for."""
 
     address: int
@@ -76,7 +75,7 @@ class ProbeResult:
 
     ``protocol`` is the scheme of the URL that opens the device, ``model`` and ``version`` what it said of
     itself; all empty unless ``seen`` is ANSWER. ``wire`` are the first bytes that came, ``asked`` the
-    protocols that were tried, in order.
+    protocols that were tried, in order; ``query`` what the device's URL says of its bus.
     """
 
     line: str
@@ -86,11 +85,12 @@ class ProbeResult:
     model: str = ""
     version: str = ""
     wire: bytes = field(default=b"", repr=False)
+    query: str = ""
 
     @property
     def url(self) -> str:
         """What opens the device; empty when none answered."""
-        return f"{self.protocol}:{self.line}" if self.protocol else ""
+        return f"{self.protocol}:{self.line}{self.query}" if self.protocol else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +123,29 @@ def probe_line(
     name: str,
     protocols: Sequence[str] = PROTOCOLS,
     *,
-    osdp: OsdpAddress | None = None,
+    bus: BusAddress | None = None,
     insist: bool = False,
     listen: float = LISTEN,
     wait: float = WAIT,
 ) -> ProbeResult:
     """Find out what lives on the line ``name``; it is open for about two seconds at most.
 
-    ``insist`` asks also where the line talks by itself or answers what is not understood. With ``osdp`` that
-    device alone is asked for. Raises ReaderError ``line.busy``, ``line.open`` or ``line.lost``; ValueError
-    for a protocol that cannot be probed.
+    ``insist`` asks also where the line talks by itself or answers what is not understood. With ``bus`` that
+    OSDP device alone is asked for.
+
+    Raises ReaderError ``line.busy``, ``line.open`` or ``line.lost``; ValueError for a protocol without probe.
     """
     questions = [_QUESTIONS[protocol] for protocol in _known(protocols)]
     settings = LineSettings(stop_bits=2)  # more than enough for those who want one
-    if osdp is not None:
-        questions, settings = [_osdp_question(osdp.address)], LineSettings(osdp.baud)
+    query = ""
+    if bus is not None:
+        questions, settings = [_osdp_question(bus.address)], LineSettings(bus.baud)
+        query = f"?address={bus.address}&baud={bus.baud}"
     with SerialPort(name, settings) as port:
         heard = _collect(port, listen, lambda _: None)[0]
         if _without_card_movements(heard) and not insist:
             return ProbeResult(name, Seen.TALK, wire=heard[:KEPT])
-        return _ask(port, questions, heard, wait, insist=insist)
+        return replace(_ask(port, questions, heard, wait, insist=insist), query=query)
 
 
 def _known(protocols: Sequence[str]) -> Sequence[str]:
@@ -248,30 +251,20 @@ _QUESTIONS = {
 }
 
 
-# OSDP 2.2 (IEC 60839-11-5): SOM, address, length, control, command, CRC-16 with the initial value 1D0F.
-_SOM, _REPLY, _ID, _PDID = 0x53, 0x80, 0x61, 0x45
-_HEAD, _PDID_SIZE, _CRC = 6, 12, 2
-
-
 def _osdp_question(address: int) -> _Question:
     """osdp_ID with sequence number 0, which begins a new session; no secure channel is asked for."""
-    length = _HEAD + 1 + _CRC
-    body = bytes((_SOM, address, length, 0, 0x04, _ID, 0x00))
-    return _Question("osdp", b"\xff" + body + _osdp_crc(body), lambda came: _read_osdp(came, address))
-
-
-def _osdp_crc(body: bytes) -> bytes:
-    return binascii.crc_hqx(body, 0x1D0F).to_bytes(_CRC, "little")
+    request = osdp.encode(osdp.Packet(address, osdp.Code.ID, b"\0"))
+    return _Question("osdp", request, lambda came: _read_osdp(came, address))
 
 
 def _read_osdp(came: bytes, address: int) -> Identity | None:
-    """The reply osdp_PDID: vendor(3), model, version, serial(4), firmware(3)."""
-    start = came.find(bytes((_SOM, address | _REPLY)))
-    while start >= 0:
-        frame = came[start : start + _HEAD + _PDID_SIZE + _CRC]
-        body, check = frame[:-_CRC], frame[-_CRC:]
-        if len(frame) == _HEAD + _PDID_SIZE + _CRC and frame[5] == _PDID and _osdp_crc(body) == check:
-            said = body[_HEAD:]
-            return f"{said[:3].hex().upper()}-{said[3]}.{said[4]}", ".".join(str(part) for part in said[9:])
-        start = came.find(bytes((_SOM, address | _REPLY)), start + 1)
+    """The reply osdp_PDID."""
+    for packet in osdp.Decoder().feed(came):
+        if (packet.reply, packet.address, packet.code) == (True, address, osdp.Reply.PDID):
+            try:
+                said = osdp.PdId.parse(packet.data)
+            except ValueError:
+                continue
+            version = ".".join(str(part) for part in said.firmware)
+            return f"{said.vendor.hex().upper()}-{said.model}.{said.version}", version
     return None

@@ -14,7 +14,7 @@ from tegata.apdu.errors import ReaderError
 from tegata.apdu.ports import open_reader
 from tegata.reader_bridge.frames.mcuboot import Version
 from tegata.reader_bridge.readers.probe import (
-    OsdpAddress,
+    BusAddress,
     ProbeResult,
     Seen,
     list_serial_ports,
@@ -165,8 +165,9 @@ def test_osdp_is_asked_on_request_alone_and_alone(tmp_path: Path) -> None:
     # osdp_PDID at address 5: vendor 1A2B3C, model 1, version 1, serial number, firmware 1.2.3.
     said = bytes.fromhex("53851400044 51A2B3C01 01 78563412 010203".replace(" ", ""))
     device = Device(OSDP_ASK, said + CRC(said))
-    found = probe(device, tmp_path, osdp=OsdpAddress(5))
+    found = probe(device, tmp_path, bus=BusAddress(5))
     assert (found.protocol, found.model, found.version) == ("osdp", "1A2B3C-1.1", "1.2.3")
+    assert found.url == f"osdp:{tmp_path / 'tty'}?address=5&baud=9600"
     assert device.got == b"\xff" + OSDP_ASK
 
 
