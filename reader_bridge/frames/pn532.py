@@ -103,7 +103,7 @@ class Decoder:
     :attr:`Signal.BROKEN`. Between two pieces it never holds more than one unfinished frame (275 bytes).
 
     A ``strict`` one wants the postamble ``00`` behind each frame before it believes it: a frame that lost a
-    byte in it has none.
+    byte in it has none. After such a frame ``pending`` tells whether anything follows.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -169,6 +169,7 @@ class Decoder:
                 return None, end + 1
             if rest[end]:
                 return Signal.BROKEN, end
+            end += 1
         if length == 1:
             return (Signal.ERROR if content[0] == _ERROR_TFI else Signal.BROKEN), end
         return Frame(content[0], content[1:]), end

@@ -132,6 +132,8 @@ class Chip:
         until, last = begin + (SILENCE if patient else ACK_SECONDS), begin + timeout + MARGIN
         while True:
             item = self._receive(until, code)
+            if isinstance(item, Frame) and self._goes_on(item):
+                item = Signal.BROKEN
             if item is Signal.ACK and not acknowledged:
                 acknowledged, until = True, time.monotonic() + timeout + MARGIN
             elif item is None and patient and not acknowledged and self._heard and until < last:
@@ -172,6 +174,13 @@ class Chip:
                 self._forget()
                 return Signal.BROKEN
         return self._items.popleft()
+
+    def _goes_on(self, frame: Frame) -> bool:
+        """Whether something follows a frame that may be one with a ``00`` too many in it: where the checksum
+        is ``00``, neither it nor the postamble shows that."""
+        if (frame.tfi + sum(frame.data)) & 0xFF:
+            return False
+        return bool(self._items or self._decoder.pending or self.port.read(_SETTLE))
 
     def _drop(self) -> None:
         """Throw away what arrives, until the line is quiet; not for ever."""

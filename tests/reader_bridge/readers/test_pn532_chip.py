@@ -124,6 +124,16 @@ def test_a_spoiled_answer_is_asked_for_again_and_the_command_not_sent_again(
         assert script.done and script.heard.count(VERIFY) == 1
 
 
+def test_a_zero_too_many_is_seen_where_the_checksum_is_zero_too(tmp_path: Path) -> None:
+    right, doubled = "0000FF06FAD5430002E6000000", "0000FF06FAD543000002E6000000"
+    lines = (VERIFY, ACK + right), (VERIFY, ACK + doubled), (NACK, right)
+    with chip_with(tmp_path, *lines) as (chip, script):
+        assert once(chip) == bytes.fromhex("0002E600")
+        assert chip.clean
+        assert once(chip) == bytes.fromhex("0002E600")
+        assert script.done and not chip.clean
+
+
 def test_an_answer_without_its_ack_is_taken_on_a_clean_line(tmp_path: Path) -> None:
     with chip_with(tmp_path, (VERIFY, ANSWER)) as (chip, _):
         assert once(chip) == OK

@@ -23,7 +23,7 @@ from .pn532_board import VERIFIED, VERIFY, CountingCard, board, opened
 LONGEST_SECONDS = 20.0
 READ = bytes.fromhex("00B0000014")
 CHAINED = bytes(300)
-SLICE = 5
+SLICE = 3
 MODES = ["iso-dep", "data-exchange"]
 LIMITS = "patience=3"
 
