@@ -167,7 +167,7 @@ def pin_verify(template: PadTemplate, *, seconds: int = PAD_SECONDS) -> bytes:
         seconds,
         seconds,
         ascii_from_first_byte,
-        template.longest,
+        template.block,
         0x00,
         template.shortest << 8 | template.longest,
         validation_key,

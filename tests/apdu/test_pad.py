@@ -14,6 +14,7 @@ from tegata.apdu.pad import PadTemplate
         ("002000800430303030", 4, 4, "0020008004FFFFFFFF"),
         ("0020008008FFFFFFFFFFFFFFFF", 4, 8, "0020008008FFFFFFFFFFFFFFFF"),
         ("0020000102FFFF", 2, 2, "0020000102FFFF"),
+        ("00200080", 4, 16, "00200080"),
     ],
 )
 def test_a_template(template: str, shortest: int, longest: int, apdu: str) -> None:
@@ -26,7 +27,7 @@ def test_a_template(template: str, shortest: int, longest: int, apdu: str) -> No
     "template",
     [
         "",
-        "00200080",
+        "002000",
         "0020008000",
         "0020008002FF",
         "0020008002FFFFFF",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,14 +105,37 @@ def test_a_signature_with_the_pin_typed_on_the_reader(desk: Desk) -> None:
     assert "31323334" not in trace.read_text().replace(" ", "")
 
 
-@pytest.mark.parametrize("away", [PinCancelled(), PinTimeout()], ids=["cancelled", "nobody"])
-def test_who_does_not_type_spends_no_try(desk: Desk, away: Exception) -> None:
-    desk.holder.mind = away
-    ran = desk.sign("none.p7s")
-    assert ran.returncode == 20
-    assert "was not typed" in ran.stderr
-    assert not (desk.folder / "none.p7s").exists()
+OWN_LENGTH = """
+from tegata.apdu.ports import PinPad, open_reader
+reader = open_reader("pcsc:PinPad")
+link = reader.wait_for_card(10)
+assert isinstance(link, PinPad)
+with link.exclusive():
+    for select in ("00A4040C0AD392F000260100000001", "00A4020C020018"):
+        assert link.transmit(bytes.fromhex(select)) == bytes.fromhex("9000")
+    print(link.verify_on_pad(bytes.fromhex("00200080")).hex())
+    print(link.verify_on_pad(bytes.fromhex("002000800430303030")).hex())
+link.close()
+reader.close()
+"""
+
+
+def test_a_pin_goes_at_its_own_length_or_in_a_block(desk: Desk) -> None:
+    desk.holder.mind, desk.holder.asked = b"1234", []
+    ran = desk.ns.run([sys.executable, "-c", OWN_LENGTH])
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == ["9000", "9000"]
+    assert desk.holder.asked == [(4, 16), (4, 4)]
+
+
+def test_who_does_not_type_spends_no_try(desk: Desk) -> None:
+    for away in (PinCancelled(), PinTimeout()):
+        desk.holder.mind = away
+        ran = desk.sign("none.p7s")
+        assert ran.returncode == 20
+        assert "was not typed" in ran.stderr
     desk.holder.mind = b"9999"
-    assert "tries left: 2" in desk.sign("none.p7s").stderr
-    desk.holder.mind = b"1234"
-    assert desk.sign(f"{type(away).__name__}.p7s").returncode == 0
+    ran = desk.sign("none.p7s")
+    assert ran.returncode == 15
+    assert "tries left: 2" in ran.stderr
+    assert not (desk.folder / "none.p7s").exists()

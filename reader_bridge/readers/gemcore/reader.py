@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from urllib.parse import parse_qsl, urlencode
 
 from ....apdu.errors import CardRemoved, InputError, ReaderError
+from ....apdu.pad import PadTemplate
 from ....apdu.ports import CardEvent, LinkInfo, TransmissionProtocol
 from ...frames.ccid import IccStatus
 from .line import Line
 from .models import MODELS
-from .session import PIN_LEAST, Session, state
+from .session import Session, state
 from .transport import Timing
 
 __all__ = ["GemCoreLink", "GemCorePadLink", "GemCoreReader", "open_reader", "parse_url"]
@@ -22,7 +23,6 @@ POLL_SECONDS = 0.25
 PIN_PAD = "pin-pad"
 MAX_COMMAND = {0: 261, 1: 4 + 3 + 65535 + 2}
 MAX_RESPONSE = {0: 258, 1: 65538}
-_PIN_MOST = 16
 
 
 class GemCoreLink:
@@ -90,17 +90,19 @@ class GemCorePadLink(GemCoreLink):
     """A card in a reader with a PIN pad."""
 
     def verify_on_pad(self, template: bytes) -> bytes:
-        """The reader asks for the PIN, puts it into ``template`` and sends it to the card: the card's answer,
-        6401 when the entry was cancelled, 6400 when nothing was typed in time.
+        """The reader asks for the PIN, puts it into ``template`` (:mod:`tegata.apdu.pad`) and sends it to the
+        card: the card's answer, 6401 when the entry was cancelled, 6400 when nothing was typed in time.
 
-        The PIN is sent once. Raises ReaderError ``gemcore.unanswered`` when its answer was lost.
+        The PIN is sent once. Raises ReaderError ``gemcore.unanswered`` when its answer was lost, ValueError
+        for a template of another form.
         """
+        asked = PadTemplate.parse(template)
         with self._lock:
             self._check()
             pad = self._line.pad
-            least = max(PIN_LEAST, pad.least) if pad else PIN_LEAST
-            most = pad.most if pad and pad.most >= least else _PIN_MOST
-            return self._session.verify_on_pad(template, least, most)
+            least = max(asked.shortest, pad.least) if pad else asked.shortest
+            most = min(asked.longest, pad.most) if pad and pad.most >= least else asked.longest
+            return self._session.verify_on_pad(asked.apdu, least, most)
 
 
 class GemCoreReader:

@@ -23,7 +23,6 @@ __all__ = ["Session", "state"]
 CANCELLED, TIMED_OUT = b"\x64\x01", b"\x64\x00"
 """What a PIN entry answers that did not reach the card (PC/SC part 10 §2.5.2)."""
 PIN_SECONDS = 30
-PIN_LEAST = 4
 _SHORT_MOST = 261
 _ATTEMPTS = 3
 _PAD_BLOCK_MOST = 15

@@ -67,3 +67,5 @@ def test_pin_verify_is_laid_out_as_part_10_says() -> None:
     template = PadTemplate.parse(bytes.fromhex("002000800830303030FFFFFFFF"))
     wanted = "1e 1e 82 08 00 0804 02 01 0904 00 000000 0d000000 0020008008ffffffffffffffff"
     assert pin_verify(template) == bytes.fromhex(wanted.replace(" ", ""))
+    wanted = "1e 1e 82 00 00 1004 02 01 0904 00 000000 04000000 00200080"
+    assert pin_verify(PadTemplate.parse(bytes.fromhex("00200080"))) == bytes.fromhex(wanted.replace(" ", ""))

@@ -177,6 +177,22 @@ def test_a_pin_of_its_own_length_goes_into_a_template_without_one(
         reader.close()
 
 
+def test_a_template_says_how_many_digits_are_asked_for(
+    tmp_path: Path, my_number_memory: dict[str, bytes]
+) -> None:
+    asked: list[PinRequest] = []
+    with rig(tmp_path, [my_number_memory], "gempc-pinpad", pin_source=typing(b"1234", asked)) as it:
+        reader = it.reader()
+        link = at_the_pin(reader.wait_for_card(1))
+        assert isinstance(link, PinPad)
+        link.verify_on_pad(bytes.fromhex("0020008008303030303030FFFF"))
+        assert {(one.least, one.most) for one in asked} == {(6, 8)}
+        assert link.transmit(ASK_TRIES).hex() == "63c3"  # four digits never left the reader
+        assert link.verify_on_pad(bytes.fromhex("002000800430303030")) == GOOD
+        assert unlocked(link)
+        reader.close()
+
+
 def test_a_reader_without_a_pad_has_no_pad(tmp_path: Path, my_number_memory: dict[str, bytes]) -> None:
     with rig(tmp_path, [my_number_memory]) as it:
         reader = it.reader()
