@@ -19,7 +19,7 @@ from tegata.reader_bridge.readers.gemcore.transport import Timing, Unanswered
 from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.wire import Wire
 
-TIMING = Timing(answer=0.2, power=0.2, card=0.2, pin=0.6, longest=1.5, gap=0.05, damaged=0.1, patience=0.05)
+TIMING = Timing(answer=0.4, power=0.4, card=0.4, pin=0.8, longest=1.5, gap=0.05, damaged=0.2, patience=0.05)
 ATR_T0 = bytes.fromhex("3B00")
 ATR_T1 = bytes.fromhex("3B90118131FE458A")
 TWIN = b"GemTwin-V2.10-GM01"
