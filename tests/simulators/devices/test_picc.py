@@ -25,7 +25,7 @@ SELECT_CERTIFICATE, READ = "00A4020C020001", "00B0000001"
 
 
 @contextmanager
-def held(answer: Callable[[bytes], bytes] = echo, fwi: int = 10) -> Iterator[tuple[Picc, AnswerLink]]:
+def held(answer: Callable[[bytes], bytes] = echo, fwi: int = 14) -> Iterator[tuple[Picc, AnswerLink]]:
     """A card of type B whose frame waiting time is 302 µs doubled ``fwi`` times, in the field."""
     link = AnswerLink(answer)
 
@@ -48,6 +48,15 @@ def ask(picc: Picc, *frames: str) -> str | None:
     return None if answer is None else answer.hex().upper()
 
 
+def patiently(picc: Picc, *frames: str) -> str | None:
+    """The same, and whenever the card asks for time it gets it."""
+    for frame in frames:
+        answer = ask(picc, frame)
+        while answer is not None and answer.startswith("F2"):
+            answer = ask(picc, answer)
+    return answer
+
+
 ACTIVATE = ("050000", "1D0102030400080100")
 
 
@@ -55,7 +64,7 @@ def test_no_field_no_answer_and_only_its_own_modulation() -> None:
     with held() as (picc, _):
         assert picc.exchange(bytes.fromhex("050000"), Modulation.A) is None
         assert picc.exchange(b"", Modulation.B) is None
-        assert ask(picc, "050000") == "50010203040000000000" + "81A1"
+        assert ask(picc, "050000") == "50010203040000000000" + "81E1"
         picc.set_field(False)
         assert ask(picc, "050000") is None
 
@@ -83,20 +92,23 @@ def on_antenna(my_number_memory: dict[str, bytes]) -> Iterator[Picc]:
 
 @pytest.mark.parametrize("how", ["field", "hand"])
 def test_a_verified_password_is_forgotten_when_the_power_goes(on_antenna: Picc, how: str) -> None:
-    ask(on_antenna, "02" + JPKI, "03" + SELECT_PASSWORD)
-    assert ask(on_antenna, "02" + VERIFY) == "029000"
-    assert ask(on_antenna, "03" + SELECT_CERTIFICATE, "02" + READ) == "02309000"
+    patiently(on_antenna, "02" + JPKI, "03" + SELECT_PASSWORD)
+    assert patiently(on_antenna, "02" + VERIFY) == "029000"
+    assert patiently(on_antenna, "03" + SELECT_CERTIFICATE, "02" + READ) == "02309000"
     # Halted is not without power.
-    assert ask(on_antenna, "C2", "050008", ACTIVATE[1], "02" + SELECT_CERTIFICATE, "03" + READ) == "03309000"
+    assert (
+        patiently(on_antenna, "C2", "050008", ACTIVATE[1], "02" + SELECT_CERTIFICATE, "03" + READ)
+        == "03309000"
+    )
     if how == "field":
         on_antenna.set_field(False)
         on_antenna.set_field(True)
     else:
         on_antenna.take_away()
         assert not on_antenna.present
-        assert ask(on_antenna, "050008") is None
+        assert patiently(on_antenna, "050008") is None
         on_antenna.put_back()
-    assert ask(on_antenna, *ACTIVATE, "02" + JPKI, "03" + SELECT_CERTIFICATE, "02" + READ) == "026982"
+    assert patiently(on_antenna, *ACTIVATE, "02" + JPKI, "03" + SELECT_CERTIFICATE, "02" + READ) == "026982"
 
 
 def test_a_slow_card_asks_for_more_time() -> None:

@@ -225,7 +225,8 @@ class TestCards:
         with held("a") as (chip, _):
             assert answer(chip, POLL_A) == FOUND_A
             assert answer(chip, "1200", POLL_A) == FOUND_A[: FOUND_A.index("0A78")]
-            assert answers(chip, "1200", POLL_A, "42E080", "4202AA")[-2:] == [
+            patient = "3202000B10"  # 3.3 s for an answer
+            assert answers(chip, patient, "1200", POLL_A, "42E080", "4202AA")[-2:] == [
                 "43000A7880A0028073C821D3",
                 "430002AA9000",
             ]
