@@ -194,6 +194,7 @@ def test_power_lost_twice(name: str) -> None:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_power_lost_twice_everywhere(name: str) -> None:
     script = SCRIPTS[name]
