@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from ...apdu.devices import Device, ImageSlot, TakesFile, Updatable, open_device
 from ...apdu.errors import InputError, ReaderError
@@ -101,7 +102,9 @@ class Connection:
 
 
 def _same(version: str, other: str) -> bool:
+    """Whether a device that says ``version`` runs ``other``; OSDP has three numbers of the four."""
     try:
-        return Version.parse(version) == Version.parse(other)
+        said, meant = Version.parse(version), Version.parse(other)
     except ValueError:
         return version == other
+    return said in (meant, replace(meant, build=0))

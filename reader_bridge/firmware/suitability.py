@@ -14,7 +14,7 @@ from ..frames.mcuboot import Version
 from .compatibility import Compatibility
 from .image import FirmwareImage
 
-__all__ = ["check_suits", "running"]
+__all__ = ["check_suits", "check_updatable", "running"]
 
 
 def running(url: str, slots: Sequence[ImageSlot]) -> ImageSlot:
@@ -24,6 +24,13 @@ def running(url: str, slots: Sequence[ImageSlot]) -> ImageSlot:
             return slot
     what = Words("it does not tell which image runs", "動作中のイメージを報告しません")
     raise InputError("firmware.not_updatable", url=url, what=what)
+
+
+def check_updatable(device: DeviceIdentity, table: Compatibility) -> None:
+    """Raises InputError ``firmware.not_updatable`` for a device whose firmware is never replaced."""
+    if (never := table.why_never(device)) is not None:
+        what = Words(never.rstrip("."), never.ja.rstrip("。"))
+        raise InputError("firmware.not_updatable", url=device.url, what=what)
 
 
 def check_suits(
@@ -39,8 +46,7 @@ def check_suits(
     Raises InputError of the group ``firmware``: ``not_updatable``, ``too_large``, ``wrong_hardware``,
     ``counter``, ``downgrade``, ``on_trial``, ``incompatible``.
     """
-    if (never := table.why_never(device)) is not None:
-        raise InputError("firmware.not_updatable", url=device.url, what=never)
+    check_updatable(device, table)
     active = running(device.url, slots)
     if device.slot_size and len(image.data) > device.slot_size:
         raise InputError(

@@ -19,7 +19,7 @@ from .compatibility import Compatibility
 from .connection import Connection
 from .image import FirmwareImage, Keys
 from .journal import Goal, Job, Journal, Stage, Target
-from .suitability import check_suits, running
+from .suitability import check_suits, check_updatable, running
 
 __all__ = ["Outcome", "Progress", "Step", "Updater", "next_step"]
 
@@ -130,11 +130,10 @@ class Updater:
         Raises InputError of the group ``firmware`` before anything is written to the device,
         ``firmware.unfinished`` when another job waits there, and what :meth:`resume` raises.
         """
-        keys.check(image)
         with self.connect(url) as connection:
             identity = connection.device.identity()
-            if (never := table.why_never(identity)) is not None:
-                raise InputError("firmware.not_updatable", url=url, what=never)
+            check_updatable(identity, table)
+            keys.check(image)
             if connection.takes_file and goal is Goal.TEST:
                 raise InputError("firmware.one_slot", url=url)
             slots = connection.images()
@@ -161,6 +160,11 @@ class Updater:
             raise _interrupted(job, error) from error
         with connection:
             return self._carry_out(job, connection, (), tell)
+
+    def check_updatable(self, url: str, table: Compatibility) -> None:
+        """Raises InputError ``firmware.not_updatable`` for a device whose firmware is never replaced."""
+        with self.connect(url) as connection:
+            check_updatable(connection.device.identity(), table)
 
     def moved_to(self, url: str) -> Job | None:
         """The unfinished job of the device that answers at ``url`` now, where it was begun elsewhere: a cable

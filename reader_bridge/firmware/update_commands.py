@@ -120,6 +120,8 @@ def update(
             raise click.UsageError("--test, --confirm and --force go with an image: URL FILE.")
         else:
             outcomes = _go_on(updater, url, as_json)
+            if url is not None and not outcomes:
+                updater.check_updatable(url, place.table(table))
     _print(outcomes, as_json)
 
 
