@@ -148,7 +148,10 @@ class OsdpPeripheral:
             device.refresh()
             if defect := self._defect or self._file.defect:
                 raise defect
-            self.panel.online(bool(device.is_online()), bool(device.is_sc_active()))
+            secure = bool(device.is_sc_active())
+            if secure and not self.panel.is_secure and self._file.begun:
+                self._expect_file(device)  # a new session: the rest of that file will not come
+            self.panel.online(bool(device.is_online()), secure)
             if self.panel.is_secure and not self._reached:
                 self._reached = True
                 self._receiver.reached()
@@ -179,9 +182,13 @@ class OsdpPeripheral:
         ]
         device = self._library.PeripheralDevice(info, capabilities=capabilities)
         device.set_command_callback(self._command)
+        self._expect_file(device)
+        return device
+
+    def _expect_file(self, device: Any) -> None:
+        """Take files from their beginning; libosdp would wait for the rest of one that was cut off."""
         self._file = ImageFile(self._receiver)
         device.register_file_ops(0, self._file.operations)
-        return device
 
     # What the control panel wants
 

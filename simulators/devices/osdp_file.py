@@ -61,6 +61,11 @@ class ImageFile:
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         return {"open": self._open, "read": self._read, "write": self._write, "close": self._close}
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of it has come."""
+        return bool(self._content)
+
     def restarts(self) -> bool:
         """Whether the file has ended, well or not, and the device is to restart now."""
         return self._ended

@@ -1,0 +1,100 @@
+"""``tegata firmware`` with an OSDP peripheral: the image that a reader with SMP takes goes over OSDP, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tegata.apdu import Secret
+from tegata.simulators.devices.faults import Direction, FaultKind, Faults
+from tegata.simulators.devices.line import PtyLine
+from tegata.simulators.devices.mcuboot.board import Board
+from tegata.simulators.devices.mcuboot.demo import blank_reader
+from tegata.simulators.devices.mcuboot.fuses import Fuses
+from tegata.simulators.devices.osdp import OsdpPeripheral, PeripheralIdentity
+from tegata.simulators.devices.osdp_firmware import BoardReceiver
+from tegata.simulators.devices.osdp_key import KeyStore
+
+from .bench import OLD, Gate, Tegata
+from .maker import HARDWARE, SMALL, Maker
+
+NEW = "1.3.0"
+KEY = bytes(range(0x20, 0x30))
+
+
+class Door:
+    """A peripheral on a line, and the URL that opens it."""
+
+    def __init__(self, folder: Path, maker: Maker) -> None:
+        fuses = Fuses(HARDWARE, (maker.key.read_text(encoding="ascii"),), model="osdp")
+        self.board = Board(blank_reader(fuses, maker.image(OLD).read_bytes(), SMALL), fuses)
+        receiver = BoardReceiver(self.board)
+        self.peripheral = OsdpPeripheral(PeripheralIdentity(number=1), KeyStore(Secret(KEY)), receiver)
+        self.faults = Faults()
+        self.line = PtyLine(self.peripheral, folder / "door", self.faults)
+        scbk = folder / "scbk"
+        scbk.touch(0o600)
+        scbk.write_text(KEY.hex())
+        self.url = f"osdp:{self.line.path}?address=1&scbk={scbk}"
+
+
+@pytest.fixture
+def door(tmp_path: Path, maker: Maker) -> Iterator[Door]:
+    door = Door(tmp_path, maker)
+    with door.line:
+        yield door
+    assert door.line.failure is None
+
+
+def test_one_image_for_both_protocols(door: Door, gate: Gate, maker: Maker, tegata: Tegata) -> None:
+    for url, board in ((door.url, door.board), (gate.url, gate.reader.board)):
+        [outcome] = tegata.json("update", url, maker.image(NEW), "--key", maker.key, "--confirm")
+        assert (outcome["runs"], outcome["version"], outcome["stage"]) == ("new", NEW, "done")
+        assert board.version == NEW
+    shown = tegata.json("info", door.url)
+    assert (shown["firmware"], shown["hardware_id"], shown["model"]) == (NEW, HARDWARE, "osdp")
+    assert KEY.hex() not in tegata.out
+
+
+def test_what_does_not_suit_is_refused_before_a_byte_goes_out(
+    door: Door, maker: Maker, stranger: Maker, tegata: Tegata
+) -> None:
+    for code, image in {
+        "firmware.wrong_hardware": maker.image(NEW, hardware="another"),
+        "firmware.downgrade": maker.image("1.0.0"),
+        "firmware.signature": stranger.image(NEW),
+    }.items():
+        assert tegata.error("update", door.url, image, "--key", maker.key, "--confirm") == code
+    assert door.peripheral.panel.restarts <= 0
+
+
+def test_the_device_has_the_last_word_and_says_it(
+    door: Door, maker: Maker, stranger: Maker, tegata: Tegata
+) -> None:
+    """The host trusts a key that the device does not know."""
+    image = stranger.image(NEW)
+    assert tegata.error("update", door.url, image, "--key", stranger.key, "--confirm") == "firmware.device"
+    assert "wrong-key" in tegata.err
+    assert door.board.version == OLD
+
+
+def test_what_osdp_does_not_have_is_said(door: Door, maker: Maker, tegata: Tegata) -> None:
+    update = ("update", door.url, maker.image(NEW), "--key", maker.key, "--test")
+    for words in (update, ("rollback", door.url), ("confirm", door.url)):
+        assert tegata.error(*words) == "firmware.one_slot"
+    assert door.board.version == OLD
+
+
+def test_an_update_that_lost_its_line_is_finished_without_arguments(
+    door: Door, maker: Maker, tegata: Tegata
+) -> None:
+    door.faults.soon(Direction.TO_DEVICE, FaultKind.UNPLUG, after=800)  # in the middle of the file
+    words = ("update", door.url, maker.image(NEW), "--key", maker.key, "--confirm")
+    assert tegata.error(*words) == "firmware.interrupted"
+    assert door.board.version == OLD
+    door.line.replug()
+    [outcome] = tegata.json("update")
+    assert (outcome["runs"], outcome["version"]) == ("new", NEW)
+    assert door.board.version == NEW
