@@ -1,4 +1,4 @@
-"""What is agreed with a card, read from ATRs of the standard's forms (ISO/IEC 7816-3:2006 §8.3, §9, §11.4)."""
+"""What is agreed with a card, read from ATRs of all forms (ISO/IEC 7816-3:2006 §8.3, §9, §11.4)."""
 
 from __future__ import annotations
 
