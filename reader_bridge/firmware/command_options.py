@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ...apdu.devices import DeviceIdentity
 from ...apdu.errors import Words, language
@@ -151,7 +152,7 @@ def print_json(value: Any) -> None:
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*map(say, headings))
     for row in rows:
-        table.add_row(*map(say, row))
+        table.add_row(*(Text(say(cell)) for cell in row))  # what a device says is no markup
     Console().print(table)
 
 

@@ -42,6 +42,7 @@ _STALLS = 6
 _ERASING = 20.0
 """Seconds that the first piece of an upload may take: a device may erase its slot before it answers."""
 _MODEL = "smp"
+_TEXT = 200
 
 for _name in ("smp", "smpclient"):  # what they would print is in our errors
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -82,12 +83,12 @@ class SmpDevice:
             return DeviceIdentity(self.url, self._board(), firmware, updatable=True)
         return DeviceIdentity(
             self.url,
-            answer.model,
+            _printable(answer.model),
             firmware,
-            serial=answer.serial,
-            vendor=answer.vendor,
-            hardware_id=answer.hardware_id,
-            features=frozenset(answer.features),
+            serial=_printable(answer.serial),
+            vendor=_printable(answer.vendor),
+            hardware_id=_printable(answer.hardware_id),
+            features=frozenset(map(_printable, answer.features)),
             updatable=True,
             security_counter=answer.counter,
             slot_size=answer.slot_size,
@@ -104,7 +105,11 @@ class SmpDevice:
         answer = self._ask(requests.ChecksRun)
         if not error(answer):
             found += [
-                Finding(check.name, Verdict(check.verdict), Words(check.en, check.ja or check.en))
+                Finding(
+                    _printable(check.name),
+                    Verdict(check.verdict),
+                    Words(_printable(check.en), _printable(check.ja or check.en)),
+                )
                 for check in answer.findings
             ]
         return found
@@ -139,7 +144,7 @@ class SmpDevice:
         return [
             ImageSlot(
                 slot=state.slot,
-                version=state.version,
+                version=_printable(state.version),
                 digest=bytes(state.hash or b""),
                 active=bool(state.active),
                 confirmed=bool(state.confirmed),
@@ -194,7 +199,8 @@ class SmpDevice:
 
     def _board(self) -> str:
         answer = self._ask(lambda: OSApplicationInfoRead(format="i"))
-        return _MODEL if error(answer) or not answer.output.strip() else answer.output.strip()[:64]
+        output = "" if error(answer) else _printable(answer.output.strip())
+        return output or _MODEL
 
     def _write(self, make: Callable[[], Any], seconds: float | None = None) -> None:
         answer = self._ask(make, seconds=seconds)
@@ -241,6 +247,11 @@ class SmpDevice:
 
     def _malformed(self, what: Words) -> ReaderError:
         return ReaderError("smp.malformed", url=self.url, what=what)
+
+
+def _printable(text: str) -> str:
+    """What a device says of itself, so that a terminal is not told anything by it."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:_TEXT])
 
 
 def _answer(refused: SMPUploadError) -> object:

@@ -168,6 +168,19 @@ def test_a_device_that_talks_nonsense_is_a_sentence(answer: bytes, tegata: Tegat
         assert tegata.error("info", f"smp:{line.path}?timeout=0.05") in ("line.silent", "smp.malformed")
 
 
+@pytest.mark.parametrize("text", ["[/red]", "\x1b[2J", "a\nb", "]8;;x"])
+def test_what_a_device_says_of_itself_tells_the_terminal_nothing(
+    text: str, maker: Maker, tegata: Tegata, tmp_path: Path
+) -> None:
+    with Gate(maker, tmp_path) as gate:
+        object.__setattr__(gate.reader.board.fuses, "serial", text)
+        assert tegata("info", gate.url) == 0
+        assert tegata("list", gate.url) == 0
+        assert "\x1b[2J" not in tegata.out
+        shown = tegata.json("info", gate.url)["serial"]
+        assert shown.isprintable() and len(shown) == len(text)
+
+
 @pytest.mark.parametrize("rest", ["", "?baud=1", "x?baud=0", "x?speed=9", "x?baud", "x?timeout=never"])
 def test_a_url_that_is_not_written_rightly(rest: str, tegata: Tegata) -> None:
     assert tegata.error("info", f"smp:{rest}") in ("smp.option", "device.scheme")
