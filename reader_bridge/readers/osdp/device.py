@@ -25,6 +25,7 @@ ONLINE_SECONDS = 10.0
 COMMAND_SECONDS = 3.0
 SILENCE_SECONDS = 6.0
 RESTART_SECONDS = 30.0
+VERDICT_SECONDS = 4.0
 FEATURES = {
     Function.OUTPUTS: "outputs",
     Function.LED: "led",
@@ -178,8 +179,11 @@ class OsdpDevice:
         """Why a file was refused, asked when the peripheral is back; empty when it does not say."""
         if self._first.vendor != VENDOR:
             return ""
-        self._panel.wait(RESTART_SECONDS)
-        verdict = self._ask(Question.VERDICT)
+        try:
+            self._panel.wait(VERDICT_SECONDS)
+            verdict = self._ask(Question.VERDICT)
+        except ReaderError:
+            return ""  # the line is lost: what went wrong before says more
         return "" if verdict == "ok" else verdict
 
     # Checks and signals

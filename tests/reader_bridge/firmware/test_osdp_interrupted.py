@@ -1,4 +1,4 @@
-"""``tegata firmware`` with an OSDP peripheral: the image that a reader with SMP takes goes over OSDP, too."""
+"""One image over SMP and OSDP, and an OSDP line that is lost meanwhile (refusals: test_osdp_update.py)."""
 
 from __future__ import annotations
 
@@ -56,35 +56,6 @@ def test_one_image_for_both_protocols(door: Door, gate: Gate, maker: Maker, tega
     shown = tegata.json("info", door.url)
     assert (shown["firmware"], shown["hardware_id"], shown["model"]) == (NEW, HARDWARE, "osdp")
     assert KEY.hex() not in tegata.out
-
-
-def test_what_does_not_suit_is_refused_before_a_byte_goes_out(
-    door: Door, maker: Maker, stranger: Maker, tegata: Tegata
-) -> None:
-    for code, image in {
-        "firmware.wrong_hardware": maker.image(NEW, hardware="another"),
-        "firmware.downgrade": maker.image("1.0.0"),
-        "firmware.signature": stranger.image(NEW),
-    }.items():
-        assert tegata.error("update", door.url, image, "--key", maker.key, "--confirm") == code
-    assert door.peripheral.panel.restarts <= 0
-
-
-def test_the_device_has_the_last_word_and_says_it(
-    door: Door, maker: Maker, stranger: Maker, tegata: Tegata
-) -> None:
-    """The host trusts a key that the device does not know."""
-    image = stranger.image(NEW)
-    assert tegata.error("update", door.url, image, "--key", stranger.key, "--confirm") == "firmware.device"
-    assert "wrong-key" in tegata.err
-    assert door.board.version == OLD
-
-
-def test_what_osdp_does_not_have_is_said(door: Door, maker: Maker, tegata: Tegata) -> None:
-    update = ("update", door.url, maker.image(NEW), "--key", maker.key, "--test")
-    for words in (update, ("rollback", door.url), ("confirm", door.url)):
-        assert tegata.error(*words) == "firmware.one_slot"
-    assert door.board.version == OLD
 
 
 def test_an_update_that_lost_its_line_is_finished_without_arguments(
