@@ -90,7 +90,7 @@ class Job(_Record):
     goal: Goal
     stage: Stage = Stage.PLANNED
     restarts: int = Field(default=0, ge=0)
-    history: list[Event] = []
+    history: list[Event] = Field(min_length=1)
 
     @property
     def begun(self) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -184,6 +185,16 @@ def test_what_a_device_says_of_itself_tells_the_terminal_nothing(
 @pytest.mark.parametrize("rest", ["", "?baud=1", "x?baud=0", "x?speed=9", "x?baud", "x?timeout=never"])
 def test_a_url_that_is_not_written_rightly(rest: str, tegata: Tegata) -> None:
     assert tegata.error("info", f"smp:{rest}") in ("smp.option", "device.scheme")
+
+
+def test_without_smpclient_the_sentence_says_what_to_install(
+    gate: Gate, tegata: Tegata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("tegata.reader_bridge.readers.smp.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "smpclient", None)
+    assert tegata.error("info", gate.url) == "reader.driver"
+    assert "tegata[firmware]" in tegata.err
 
 
 def test_the_driver_leaves_no_thread_behind(gate: Gate, tegata: Tegata) -> None:

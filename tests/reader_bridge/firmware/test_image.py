@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,15 @@ def test_the_form_alone_can_be_checked(maker: Maker, capsys: pytest.CaptureFixtu
     path = maker.image("1.4.0", signed=False)
     assert main(["firmware", "verify", str(path), "--unsigned", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["signed_by"] == ""
+
+
+def test_without_imgtool_the_sentence_says_what_to_install(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, key = maker.image("1.4.0"), maker.key
+    monkeypatch.setitem(sys.modules, "imgtool.image", None)
+    assert main(["--lang", "ja", "firmware", "verify", str(path), "--key", str(key)]) == 36
+    assert "firmware を付けて" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

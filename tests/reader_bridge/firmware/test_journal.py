@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tegata.apdu.devices import DeviceIdentity, ImageSlot
 from tegata.apdu.errors import InputError
 from tegata.reader_bridge.firmware.image import read_image
-from tegata.reader_bridge.firmware.journal import Goal, Job, Journal, Stage, Target
+from tegata.reader_bridge.firmware.journal import Event, Goal, Job, Journal, Stage, Target, now
 from tegata.reader_bridge.firmware.update import Step, next_step
 from tegata.simulators.devices.faults import Direction, Fault, FaultKind, Faults
 
@@ -114,6 +114,7 @@ def test_the_next_step_follows_from_the_device_alone(
         new_digest=NEW_DIGEST.hex(),
         goal=goal,
         stage=stage,
+        history=[Event(at=now(), what="planned")],
     )
     step = next_step(job, [active] if other is None else [active, other])
     if active.digest == NEW_DIGEST:  # never touched again, but to be confirmed

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tegata.cli import main
+
 from .bench import OLD, Gate, Tegata
 from .maker import Maker
 
@@ -171,6 +173,16 @@ def test_the_table_is_overridden_with_force_alone(
     assert tegata(*given, "--force") == 0
     assert "Overridden with --force: 1.3.0 was withdrawn." in tegata.err
     assert gate.version == NEW
+
+
+def test_it_speaks_japanese(gate: Gate, maker: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["update", gate.url, str(maker.image(NEW)), "--key", str(maker.key), "--test"]
+    assert main(["--lang", "ja", "firmware", *given]) == 0
+    assert "新しいイメージ 1.3.0 が動作中 (試用中)" in capsys.readouterr().out
+    assert main(["--lang", "ja", "firmware", "update"]) == 0
+    assert "次の再起動で元に戻ります" in capsys.readouterr().out
+    assert main(["--lang", "ja", "firmware", "info", gate.url]) == 0
+    assert "試用中" in capsys.readouterr().out
 
 
 def test_the_goal_must_be_said(gate: Gate, maker: Maker, tegata: Tegata) -> None:
