@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
@@ -11,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from tegata.cli import main
+
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "update-reader-firmware.md"
-TEGATA = [sys.executable, "-m", "tegata.cli"]
 
 
 def commands() -> list[list[str]]:
@@ -21,20 +23,20 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines]
 
 
-def test_the_commands_of_the_how_to(tmp_path: Path) -> None:
-    environment = {**os.environ, "TEGATA_HOME": str(tmp_path / "home"), "LC_ALL": "C.UTF-8"}
+def test_the_commands_of_the_how_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     new, reader, *others = commands()
-    run(new, tmp_path, environment)
+    run(new, capsys)
     with subprocess.Popen(
-        [*TEGATA, *reader[1:]],
-        cwd=tmp_path,
-        env=environment,
+        [sys.executable, "-m", "tegata.cli", *reader[1:]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as simulated:
         try:
             appear(tmp_path / "demo" / "tty")
-            shown = [run(command, tmp_path, environment) for command in others]
+            shown = [run(command, capsys) for command in others]
         finally:
             simulated.send_signal(signal.SIGTERM)
     assert len(shown) == 8
@@ -45,19 +47,13 @@ def test_the_commands_of_the_how_to(tmp_path: Path) -> None:
     assert shown[6] == ""
 
 
-def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    assert command[0] == "tegata"
-    done = subprocess.run(
-        [*TEGATA, *command[1:]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
+def run(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command printed that ended well."""
+    capsys.readouterr()
+    code = main(command[1:])
+    shown = capsys.readouterr()
+    assert (command[0], code) == ("tegata", 0), f"{command}: {shown.err}"
+    return shown.out
 
 
 def appear(path: Path) -> None:
