@@ -89,8 +89,46 @@ UPDATING = dict.fromkeys(
     ),
     "tests/reader_bridge/firmware/test_how_to.py::test_the_commands_of_the_how_to",
 )
+TWIN = "tests/foreign/test_gemcore_twin.py::test_the_commands_of_the_how_to"
+PINPAD = "tests/foreign/test_gemcore_pinpad.py::test_opensc_signs_with_a_pin_from_the_pad"
+POS_PRO = "tests/foreign/test_gemcore_pos_pro.py::test_each_slot_has_its_own_card"
+OSDP = "tests/simulators/devices/test_osdp_command.py::test_the_commands_of_the_reference_page"
+SHARED = "tests/foreign/test_shared_pn532.py::test_the_atr_is_built_from_atqb"
+SHARED_SIGNS = "tests/foreign/test_shared_pn532.py::test_both_keys_sign_and_no_pin_stays_verified"
+SHARED_SERIAL = "tests/foreign/test_shared_serial.py::"
+IMGTOOL = "tests/foreign/test_smp_smpmgr.py::"
+READERS = {
+    "tegata sim reader gempc-twin my-number-card --line /run/gempc": TWIN,
+    "opensc-tool -l": TWIN,
+    "tegata sim reader gempc-pinpad badge.sim --type-pin --line /run/gempc": PINPAD,
+    "tegata sim reader gemcore-pos-pro my-number-card - badge.sim --line /run/gempc": POS_PRO,
+    "tegata keyring create-master osdp --keyring file:keys.ring --length 16": OSDP,
+    'tegata readers osdp-install "osdp:/dev/ttyUSB0?address=1&key=file:keys.ring"': OSDP,
+    "tegata sim reader osdp --line /tmp/gate --address 1 --key gate.key": OSDP,
+    "tegata sim new my-number-card card.sim": SHARED,
+    "tegata sim reader pn532 card.sim --line /tmp/board &": SHARED,
+    "tegata readers share pn532:/tmp/board --as vpcd": SHARED,
+    "tegata readers share pn532:/dev/ttyUSB0 --as vpcd": SHARED,
+    "opensc-tool --name": SHARED,
+    "pkcs11-tool --module opensc-pkcs11.so --login --sign --id 01 -m SHA256-RSA-PKCS -i data -o signature": (
+        SHARED_SIGNS
+    ),
+    "tegata readers share pn532:/dev/ttyUSB0 --as gemcore --at /run/board": SHARED_SERIAL
+    + "test_on_a_pseudo_terminal",
+    "tegata readers share pn532:/dev/ttyUSB0 --as tcp": SHARED_SERIAL + "test_through_socat_from_a_tcp_port",
+    "imgtool keygen -k vendor.pem -t ecdsa-p256": IMGTOOL + "test_an_upgrade_in_one_command",
+    "imgtool sign -k vendor.pem --version 1.1.0 --header-size 0x200 --pad-header --align 8 "
+    "--slot-size 0x40000 --security-counter 2 --custom-tlv 0xA0 gate-reader-1 firmware.bin firmware-1.1.0.bin": IMGTOOL
+    + "test_an_upgrade_in_one_command",
+    "smpmgr --port demo/tty image upload demo/firmware-1.1.0.bin": IMGTOOL
+    + "test_a_trial_its_end_and_a_confirmation",
+    "smpmgr --port demo/tty upgrade --confirm demo/firmware-1.1.0.bin": IMGTOOL
+    + "test_an_upgrade_in_one_command",
+}
+"""Shown for readers on serial lines."""
 ELSEWHERE = (
     COUNTER
+    | READERS
     | UPDATING
     | ON_A_TOKEN
     | WITH_CERTIFICATES

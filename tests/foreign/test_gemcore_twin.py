@@ -17,7 +17,7 @@ from tegata.reader_bridge.share.gemcore import GEMPC_TWIN, GemCoreDevice
 from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.link import SimulatedReader
 
-from .gemcore import BADGE_PIN, READER, badge_signs, make_badge, pcscd_with
+from .gemcore import BADGE_PIN, READER, badge_signs, make_badge, pcscd_with, simulated
 from .harness import Namespace, opensc_module, wait_until
 from .test_vpcd_opensc import verify
 
@@ -173,3 +173,14 @@ def test_a_reader_pulled_off_the_line(twin: Twin, badge: Path) -> None:
     finally:
         inhabitant.kill()
         inhabitant.wait()
+
+
+def test_the_commands_of_the_how_to(tmp_path: Path) -> None:
+    line = tmp_path / "gempc"
+    with (
+        simulated(line, "gempc-twin", ["my-number-card"]),
+        pcscd_with(line, GEMPC_TWIN.driver_name) as (ns, _),
+    ):
+        wait_until(ns.sees_card, "the card in the reader")
+        *_, reader = ns.run(["opensc-tool", "-l"]).stdout.splitlines()
+        assert reader.split() == ["0", "Yes", READER, "00", "00"]

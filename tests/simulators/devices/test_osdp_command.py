@@ -13,6 +13,9 @@ import pytest
 
 from tegata.apdu.errors import InputError
 from tegata.apdu.secret import Secret
+from tegata.cli import main
+from tegata.provisioning.keyring import FileKeyRing
+from tegata.provisioning.keyring.passphrase import PASSPHRASE_FILE
 from tegata.reader_bridge.readers.osdp.device import open_device
 from tegata.simulators.devices.osdp_key import KeyStore
 
@@ -64,6 +67,28 @@ def test_a_new_peripheral_gets_its_key_and_reads_a_card(
         "buzzer 2 times",
     ]
     assert "0f" * 16 not in "".join(said) + done.stdout + done.stderr
+
+
+def test_the_commands_of_the_reference_page(
+    tmp_path: Path,
+    running: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A master key in a ring, and the key of a peripheral that is derived from it."""
+    monkeypatch.chdir(tmp_path)
+    Path("phrase").touch(0o600)
+    Path("phrase").write_text("correct horse")
+    monkeypatch.setenv(PASSPHRASE_FILE, "phrase")
+    FileKeyRing.create(Path("keys.ring"), Secret(b"correct horse")).close()
+    assert main(["keyring", "create-master", "osdp", "--keyring", "file:keys.ring", "--length", "16"]) == 0
+    capsys.readouterr()
+    url = "osdp:line?address=3&key=file:keys.ring"
+    assert [main(["--lang", "en", "readers", "osdp-install", url]) for _ in range(2)] == [0, 0]
+    new, known = capsys.readouterr().out.splitlines()
+    assert known == f"{url}: it has that key already."
+    assert new.startswith(f"{url}: ") and new != known
+    assert len((tmp_path / "gate.key").read_text()) == 33
 
 
 def test_a_key_file_is_replaced_as_a_whole_and_a_bad_one_refused(tmp_path: Path) -> None:
