@@ -94,7 +94,7 @@ def new(folder: Path, key_type: str, hardware_id: str, serial: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=False)
     except OSError as error:
-        raise InputError("simreader.flash", file=folder, what=error.strerror) from None
+        raise InputError("simreader.folder", file=folder, what=error.strerror) from None
     private = folder / "vendor.key.pem"
     make_key(private, key_type)
     public = public_key(private)

@@ -150,7 +150,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*map(say, headings))
+    table = Table(*map(say, headings), show_header=any(headings))
     for row in rows:
         table.add_row(*(Text(say(cell)) for cell in row))  # what a device says is no markup
     Console().print(table)
@@ -158,12 +158,16 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def progress(as_json: bool) -> Iterator[Callable[[UpdateProgress], None]]:
-    """Steps and bytes on standard error; nothing with ``--json``."""
+    """Steps and bytes on standard error, the bytes on a terminal only; nothing with ``--json``."""
     if as_json:
         yield lambda _: None
         return
+    console = Console(stderr=True)
+    if not console.is_interactive:
+        yield lambda now: None if now.total else console.print(say(_STEPS[now.step]))
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         task: list[TaskID] = []
 
         def report(now: UpdateProgress) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ...apdu.devices import Device, ImageSlot, TakesFile, Updatable, open_device
 from ...apdu.errors import InputError, ReaderError
 from ..frames.mcuboot import Version
+from .suitability import as_clause
 
 __all__ = ["Connection"]
 
@@ -41,7 +42,7 @@ class Connection:
             return device
         if isinstance(device, TakesFile):
             raise InputError("firmware.one_slot", url=self.url)
-        raise InputError("firmware.not_updatable", url=self.url, what=device.identity().why)
+        raise InputError("firmware.not_updatable", url=self.url, what=as_clause(device.identity().why))
 
     @property
     def takes_file(self) -> bool:

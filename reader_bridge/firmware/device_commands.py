@@ -37,6 +37,13 @@ _HEADINGS = (
     Words("Serial number", "製造番号"),
     Words("Hardware id", "ハードウェア ID"),
 )
+_NOBODY = Words(
+    "Nothing answered on the serial ports of this machine. Name the device (tegata firmware list "
+    "smp:/dev/ttyACM0), or find out why: tegata readers doctor.",
+    "この機械のシリアルポートから応答はありませんでした。"
+    "装置を指定するか (tegata firmware list smp:/dev/ttyACM0)、"
+    "tegata readers doctor で原因を調べてください。",
+)
 
 
 @click.command("list")
@@ -54,7 +61,11 @@ def list_devices(place: Place, urls: tuple[str, ...], lists: tuple[Path, ...], a
 
     A device that does not answer is listed with the reason; the command itself ends with 0.
     """
-    print_entries(list(inventory(urls_of(urls, lists) or place.find())), as_json)
+    entries = list(inventory(urls_of(urls, lists) or place.find()))
+    if entries or as_json:
+        print_entries(entries, as_json)
+    else:
+        click.echo(say(_NOBODY), err=True)
 
 
 @click.command()
@@ -137,6 +148,11 @@ def find_me(url: str, seconds: float) -> None:
     try:
         if not isinstance(device, FindMe):
             raise ReaderError("device.unable", url=url)
+        here = Words(
+            f"{url} shows itself for {seconds:g} seconds: look and listen.",
+            f"{url} が {seconds:g} 秒間、光や音で居場所を示します。",
+        )
+        click.echo(say(here))
         device.find_me(seconds)
     finally:
         device.close()

@@ -241,7 +241,9 @@ def _waiting(rollouts: Rollouts) -> Rollout:
 
 def _line(wave: int, member: Member) -> Words:
     state, more = _STATES[member.state], member.version or member.sentence
-    return Words(f"wave {wave}: {member.url} {state} {more}", f"第 {wave} 波: {member.url} {state.ja} {more}")
+    return Words(
+        f"wave {wave}: {member.url}: {state}: {more}", f"第 {wave} 波: {member.url}: {state.ja}: {more}"
+    )
 
 
 def _row(judgement: Judgement) -> tuple[str, ...]:

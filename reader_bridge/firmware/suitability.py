@@ -14,7 +14,7 @@ from ..frames.mcuboot import Version
 from .compatibility import Compatibility
 from .image import FirmwareImage
 
-__all__ = ["check_suits", "check_updatable", "running"]
+__all__ = ["as_clause", "check_suits", "check_updatable", "running"]
 
 
 def running(url: str, slots: Sequence[ImageSlot]) -> ImageSlot:
@@ -29,8 +29,12 @@ def running(url: str, slots: Sequence[ImageSlot]) -> ImageSlot:
 def check_updatable(device: DeviceIdentity, table: Compatibility) -> None:
     """Raises InputError ``firmware.not_updatable`` for a device whose firmware is never replaced."""
     if (never := table.why_never(device)) is not None:
-        what = Words(never.rstrip("."), never.ja.rstrip("。"))
-        raise InputError("firmware.not_updatable", url=device.url, what=what)
+        raise InputError("firmware.not_updatable", url=device.url, what=as_clause(never))
+
+
+def as_clause(sentence: Words) -> Words:
+    """A reason as it stands inside of another sentence: without its own full stop."""
+    return Words(sentence.rstrip("."), sentence.ja.rstrip("。"))
 
 
 def check_suits(

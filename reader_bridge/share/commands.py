@@ -28,6 +28,10 @@ _DRIVER = {
     "ja": "pcscd の reader.conf.d には DEVICENAME {path}:{name}、LIBPATH …/serial/libccidtwin.so と書き、"
     "これが動いている間に pcscd を起動してください。",
 }
+_NEAR = {
+    "en": "tegata reads it as gemcore:{url}",
+    "ja": "tegata からは gemcore:{url} として使えます。",
+}
 _BACK = {"en": "The reader {name} is back.", "ja": "リーダー {name} が戻りました。"}
 
 
@@ -104,6 +108,7 @@ def _as_serial(readers: list[Reader], shape: str, place: str, any_network: bool)
     ):
         if isinstance(line, TcpLine):
             click.echo(line.url)
+            _say(_NEAR[language()].format(url=line.url))
         else:
             click.echo(line.path)
             _say(_DRIVER[language()].format(path=line.path.absolute(), name=model.driver_name))

@@ -40,7 +40,7 @@ def test_a_folder_to_begin_with(demo: Path) -> None:
     assert board.running == old
     board.slots.store((demo / "firmware-1.1.0.bin").read_bytes())
     flash.close()
-    assert code(run("firmware", "new", demo)) == "simreader.flash"
+    assert code(run("firmware", "new", demo)) == "simreader.folder"
 
 
 def test_an_image_of_ones_own_in_a_reader_of_ones_own(demo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -48,7 +49,8 @@ class Doctor:
         Raises InputError ``doctor.url`` for what can be neither.
         """
         scheme, colon, rest = url.partition(":")
-        if url.startswith("/") or (sys.platform == "win32" and url.upper().startswith("COM")):
+        is_path = not colon and (os.sep in url or os.path.exists(url))
+        if is_path or (sys.platform == "win32" and url.upper().startswith("COM")):
             return self._line(url, "", ask=True)
         if scheme == "pcsc" and colon:
             service = self._ask()
@@ -67,6 +69,8 @@ class Doctor:
 
     def _line(self, line: str, protocol: str, *, ask: bool) -> list[Finding]:
         is_file = self._linux and "://" not in line
+        if is_file:
+            line = os.path.abspath(line)
         found = check_port(self._system, line) if is_file else []
         if not usable(found):
             return found

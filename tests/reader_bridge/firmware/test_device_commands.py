@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tegata.reader_bridge.firmware.command_options import Place
+from tegata.reader_bridge.firmware.device_commands import list_devices
 from tegata.simulators.devices.line import PtyLine, TcpLine
 from tegata.simulators.devices.wire import Wire
 
@@ -68,6 +70,17 @@ def test_list_shows_those_that_answer_and_why_others_do_not(
     assert tegata.json("list", gate.url)[0]["url"] == gate.url
 
 
+def test_a_machine_without_devices_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = Place(tmp_path, list)
+    list_devices.main([], obj=nobody, standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert out == "" and "tegata readers doctor" in err
+    list_devices.main(["--json"], obj=nobody, standalone_mode=False)
+    assert json.loads(capsys.readouterr().out) == []
+
+
 def test_fleet_inventory_is_the_same_as_json(gate: Gate, tegata: Tegata) -> None:
     assert tegata("fleet", "inventory", gate.url) == 0
     assert json.loads(tegata.out)[0]["serial"] == "gate"
@@ -89,6 +102,7 @@ def test_a_selftest_that_fails_ends_with_its_code(gate: Gate, tegata: Tegata) ->
 def test_find_me_lights_the_lamp(gate: Gate, tegata: Tegata) -> None:
     assert not gate.reader.board.lamp
     assert tegata("find-me", gate.url, "--seconds", "30") == 0
+    assert tegata.out == f"{gate.url} shows itself for 30 seconds: look and listen.\n"
     assert gate.reader.board.lamp
 
 

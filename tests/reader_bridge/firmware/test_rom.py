@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tegata.reader_bridge.share.gemcore import GEMPC_PINPAD
+from tegata.simulators.devices.gemcore import GemCoreReader
 from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.pn532 import Pn532
 
@@ -22,3 +24,11 @@ def test_a_pn532_shows_its_version_and_is_left_alone(maker: Maker, tegata: Tegat
         given = ("update", url, maker.image("1.0.0"), "--confirm", "--force")
         assert tegata.error(*given) == "firmware.not_updatable"
         assert tegata("rollback", url) == 105
+        assert tegata.err.startswith("The firmware of") and ".." not in tegata.err
+
+
+def test_a_gemcore_reader_says_why_in_one_sentence(tegata: Tegata, tmp_path: Path) -> None:
+    with PtyLine(GemCoreReader(GEMPC_PINPAD, [None]), tmp_path / "pad") as line:
+        for verb in ("confirm", "rollback"):
+            assert tegata(verb, f"gemcore:{line.path}") == 105
+            assert tegata.err.startswith("The firmware of") and ".." not in tegata.err

@@ -111,6 +111,17 @@ def test_the_command_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None
     assert err.splitlines()[1].startswith("Plug the reader in")
 
 
+@pytest.mark.parametrize("url", ["pn532:reader", "osdp:./reader", "./reader", "reader"])
+def test_a_name_in_this_folder_is_a_port_as_well(
+    pty: tuple[int, str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reader").symlink_to(pty[1])
+    monkeypatch.chdir(tmp_path)
+    found = Doctor(System(), Service).reader(url)
+    assert not [item for item in found if item.severity is Severity.PROBLEM and item.check == "port"]
+    assert {item.about for item in found} >= {str(tmp_path / "reader")}
+
+
 @pytest.mark.usefixtures("_no_service")
 def test_the_command_looks_at_the_whole_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["readers", "doctor"]) == 193
