@@ -118,8 +118,8 @@ READERS = {
     "tegata readers share pn532:/dev/ttyUSB0 --as tcp": SHARED_SERIAL + "test_through_socat_from_a_tcp_port",
     "imgtool keygen -k vendor.pem -t ecdsa-p256": IMGTOOL + "test_an_upgrade_in_one_command",
     "imgtool sign -k vendor.pem --version 1.1.0 --header-size 0x200 --pad-header --align 8 "
-    "--slot-size 0x40000 --security-counter 2 --custom-tlv 0xA0 gate-reader-1 firmware.bin firmware-1.1.0.bin": IMGTOOL
-    + "test_an_upgrade_in_one_command",
+    "--slot-size 0x40000 --security-counter 2 --custom-tlv 0xA0 gate-reader-1 "
+    "firmware.bin firmware-1.1.0.bin": IMGTOOL + "test_an_upgrade_in_one_command",
     "smpmgr --port demo/tty image upload demo/firmware-1.1.0.bin": IMGTOOL
     + "test_a_trial_its_end_and_a_confirmation",
     "smpmgr --port demo/tty upgrade --confirm demo/firmware-1.1.0.bin": IMGTOOL
