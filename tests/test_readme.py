@@ -97,7 +97,32 @@ SHARED = "tests/foreign/test_shared_pn532.py::test_the_atr_is_built_from_atqb"
 SHARED_SIGNS = "tests/foreign/test_shared_pn532.py::test_both_keys_sign_and_no_pin_stays_verified"
 SHARED_SERIAL = "tests/foreign/test_shared_serial.py::"
 IMGTOOL = "tests/foreign/test_smp_smpmgr.py::"
+EMBEDDED = "tests/test_embedded_readers.py::"
+TUTORIAL = dict.fromkeys(
+    (
+        "tegata sim reader pn532 me.sim --line board",
+        "tegata readers doctor pn532:board",
+        "tegata readers info pn532:board",
+        "tegata mynumber info --reader pn532:board --anchors sim",
+        "tegata readers share pn532:board --as gemcore --at twin",
+        "tegata readers info gemcore:twin",
+        "tegata mynumber info --reader gemcore:twin --anchors sim",
+        "tegata sim firmware sign demo/firmware-1.2.0.bin --key demo/vendor.key.pem --version 1.2.0 "
+        "--security-counter 2",
+        "tegata sim reader smp demo/reader.flash --line demo/tty --fault unplug:to-device:5000",
+        "tegata firmware update smp:demo/tty demo/firmware-1.2.0.bin --key demo/vendor.pub.pem --confirm",
+        "tegata firmware update",
+        "tegata firmware rollback smp:demo/tty",
+        "tegata sim firmware sign demo/old.bin --key demo/vendor.key.pem --version 0.9.0 "
+        "--security-counter 0",
+        "tegata firmware update smp:demo/tty demo/old.bin --key demo/vendor.pub.pem --confirm",
+    ),
+    EMBEDDED + "test_the_commands_of_the_tutorial",
+)
+"""Shown to engineers of kiosks and gates."""
 READERS = {
+    "tegata readers share pn532:board --as vpcd": SHARED,
+    "tegata keyring init keys.ring": OSDP,
     "tegata sim reader gempc-twin my-number-card --line /run/gempc": TWIN,
     "opensc-tool -l": TWIN,
     "tegata sim reader gempc-pinpad badge.sim --type-pin --line /run/gempc": PINPAD,
@@ -129,13 +154,14 @@ READERS = {
 ELSEWHERE = (
     COUNTER
     | READERS
+    | TUTORIAL
     | UPDATING
     | ON_A_TOKEN
     | WITH_CERTIFICATES
     | {
         "make demo": "tests/provisioning/test_demo.py::test_the_figures",
         "uv tool install .": PACKAGING + "test_it_imports_beside_a_project_with_the_same_folder_names",
-        "uv tool install '.[pcsc]'": PCSC + "test_without_pyscard_the_sentence_says_what_to_install",
+        "uv tool install '.[pcsc,firmware,osdp]'": EMBEDDED + "test_the_extras_that_are_named_exist",
         "tegata apdu shell --reader sim:card.sim": SHELL,
         "tegata sim serve me.sim": SERVED,
         "opensc-tool -n": SERVED,

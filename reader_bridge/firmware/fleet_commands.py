@@ -187,7 +187,7 @@ def fleet_update(
 
     \b
       tegata firmware fleet update --devices doors.txt --policy policy.toml --key maker.pem
-      tegata firmware fleet update                      goes on with the rollout that was stopped
+      tegata firmware fleet update --key maker.pem      goes on with the rollout that was stopped
 
     \b
     Each image is started and answers before it is confirmed (--confirm, the default) or is left on trial

@@ -61,7 +61,7 @@ def test_twenty_devices_in_waves_stop_after_two_failures_and_go_on(
     given = ["--devices", doors.names, "--policy", policy, "--key", maker.key]
     code = tegata("fleet", "update", *given, "--waves", "1,4,15", "--stop-after", "2")
     assert code == 145
-    assert "stopped after 2 failures; 7 of 20 devices are done" in tegata.err
+    assert "stopped with 2 failed; 7 of 20 devices are done" in tegata.err
     assert "wave 1: " in tegata.err and "wave 3: " in tegata.err
     assert doors.versions == [NEW] * 3 + [OLD] + [NEW] * 4 + [OLD] * 12
 

@@ -14,7 +14,6 @@ import pytest
 from tegata.apdu.errors import InputError
 from tegata.apdu.secret import Secret
 from tegata.cli import main
-from tegata.provisioning.keyring import FileKeyRing
 from tegata.provisioning.keyring.passphrase import PASSPHRASE_FILE
 from tegata.reader_bridge.readers.osdp.device import open_device
 from tegata.simulators.devices.osdp_key import KeyStore
@@ -80,7 +79,7 @@ def test_the_commands_of_the_reference_page(
     Path("phrase").touch(0o600)
     Path("phrase").write_text("correct horse")
     monkeypatch.setenv(PASSPHRASE_FILE, "phrase")
-    FileKeyRing.create(Path("keys.ring"), Secret(b"correct horse")).close()
+    assert main(["keyring", "init", "keys.ring"]) == 0
     assert main(["keyring", "create-master", "osdp", "--keyring", "file:keys.ring", "--length", "16"]) == 0
     capsys.readouterr()
     url = "osdp:line?address=3&key=file:keys.ring"
