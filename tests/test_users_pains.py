@@ -22,6 +22,16 @@ def test_every_pain_has_its_line_with_issues_and_tests() -> None:
         assert "::test_" in tests, number
 
 
+def test_every_pain_of_readers_names_projects_issues_and_tests() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| READER-")]
+    assert [row[2:11] for row in rows] == [f"READER-{number:02}" for number in range(1, 12)]
+    for row in rows:
+        _, issues, _, tests = (cell.strip() for cell in row.strip("|").split("|"))
+        numbers = r"[A-Za-z][\w. -]* [0-9]+(, [0-9]+)*"
+        assert re.fullmatch(rf"{numbers}(; {numbers})*", issues), row
+        assert "::test_" in tests, row
+
+
 @pytest.mark.parametrize(("path", "name"), NAMED)
 def test_the_named_test_exists(path: str, name: str) -> None:
     tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
