@@ -33,6 +33,7 @@ __all__ = [
     "catalogue",
     "language",
     "set_language",
+    "with_extra",
 ]
 
 LANGUAGES = ("en", "ja")
@@ -121,6 +122,15 @@ class Words(str):
 
 EXCHANGE = Words("an APDU", "APDU のやり取り")
 """What was going on when a card left in the middle of it."""
+
+
+def with_extra(extra: str) -> Words:
+    """What to do when the packages of an extra are missing. tegata is installed from a clone, not by name."""
+    return Words(
+        f"In the folder of tegata's clone: uv tool install '.[{extra}]' (name the extras in use as well).",
+        f"tegata を複製したフォルダーで uv tool install '.[{extra}]' を実行してください "
+        "(使用中の extra も並べて指定します)。",
+    )
 
 
 class TegataError(Exception):

@@ -10,7 +10,7 @@ import click
 from ..apdu.errors import InputError, Words, language
 from ..reader_bridge.frames.mcuboot import ImageFault, Version, parse_image
 from .devices.mcuboot.board import Board
-from .devices.mcuboot.demo import KEY_TYPES, blank_reader, make_key, payload, public_key, sign
+from .devices.mcuboot.demo import KEY_TYPES, blank_reader, load_imgtool, make_key, payload, public_key, sign
 from .devices.mcuboot.device import McubootReader
 from .devices.mcuboot.flash import Cut, Geometry, parse_cut
 from .devices.mcuboot.flash_file import FlashFile
@@ -91,6 +91,7 @@ def new(folder: Path, key_type: str, hardware_id: str, serial: str) -> None:
     vendor.key.pem and vendor.pub.pem sign and verify; reader.flash is a reader with firmware-1.0.0.bin in
     it; firmware-1.1.0.bin is the update.
     """
+    load_imgtool()
     try:
         folder.mkdir(parents=True, exist_ok=False)
     except OSError as error:

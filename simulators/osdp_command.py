@@ -53,7 +53,7 @@ def osdp(
     SIGUSR2 powers it off and on.
       tegata sim reader osdp --line /tmp/gate --address 1 --key gate.key
       tegata readers osdp-install "osdp:/tmp/gate?address=1&key=file:keys.ring"
-    Needs libosdp (tegata[osdp]).
+    Needs libosdp (the extra osdp).
 
     Exit codes: 225 for a line or file that cannot be used, 36 without libosdp.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...apdu.errors import InputError, ReaderError, Words
+from ...apdu.errors import InputError, ReaderError, Words, with_extra
 from ..frames.mcuboot import Image, ImageFault, Version, parse_image
 from ..frames.mcuboot_signature import PublicKey, SignatureCheck, check_signature, load_public_key
 
@@ -37,10 +37,6 @@ _UNTRUSTED = {
     SignatureCheck.WRONG_SIGNATURE: Words("its signature does not verify", "署名を検証できません"),
 }
 _IMGTOOL_DISAGREES = Words("imgtool does not accept it", "imgtool が受け付けません")
-_HOW = Words(
-    "Install tegata with the extra firmware (uv tool install 'tegata[firmware]').",
-    "firmware を付けて tegata を入れてください (uv tool install 'tegata[firmware]')。",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +156,6 @@ def _imgtool(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ReaderError("reader.driver", scheme="imgtool", what=str(error), how=_HOW) from error
+        raise ReaderError(
+            "reader.driver", scheme="imgtool", what=str(error), how=with_extra("firmware")
+        ) from error

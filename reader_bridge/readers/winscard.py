@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from ...apdu.errors import EXCHANGE, CardRemoved, ReaderError, TegataError, Words
+from ...apdu.errors import EXCHANGE, CardRemoved, ReaderError, TegataError, Words, with_extra
 
 __all__ = ["PNP", "Context", "StateQuery", "load"]
 
@@ -29,8 +29,7 @@ def load() -> ModuleType:
     try:
         from smartcard import scard
     except ImportError as error:
-        how = "Install it with: uv tool install 'tegata[pcsc]' (or pipx install 'tegata[pcsc]')."
-        raise ReaderError("reader.driver", scheme="pcsc", what=str(error), how=how) from error
+        raise ReaderError("reader.driver", scheme="pcsc", what=str(error), how=with_extra("pcsc")) from error
     found: ModuleType = scard
     return found
 

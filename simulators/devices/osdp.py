@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ...apdu.errors import ReaderError
+from ...apdu.errors import ReaderError, with_extra
 from ...apdu.secret import Secret
 from ...reader_bridge.frames.osdp_vendor import LONGEST_TEXT, VENDOR, Question, vendor_code
 from .osdp_file import ImageFile, Receiver
@@ -275,8 +275,7 @@ def _load() -> _Library:
     try:
         import osdp_sys
     except ImportError as error:
-        how = "Install it with: uv tool install 'tegata[osdp]' (or pipx install 'tegata[osdp]')."
-        raise ReaderError("reader.driver", scheme="osdp", what=str(error), how=how) from error
+        raise ReaderError("reader.driver", scheme="osdp", what=str(error), how=with_extra("osdp")) from error
     library: _Library = osdp_sys
     library.set_loglevel(library.LOG_EMERG)
     return library

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,9 @@ def test_what_the_reader_does_not_open(demo: Path) -> None:
     opened = FlashFile(demo / "reader.flash")
     assert code(run("reader", "smp", demo / "reader.flash")) == "simreader.flash"
     opened.close()
+
+
+def test_without_imgtool_nothing_is_left_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imgtool.main", None)
+    assert code(run("firmware", "new", tmp_path / "demo")) == "reader.driver"
+    assert list(tmp_path.iterdir()) == []

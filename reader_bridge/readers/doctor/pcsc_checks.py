@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from ....apdu.errors import Words
+from ....apdu.errors import Words, with_extra
 from .finding import Finding, Severity
 from .service import Service
 from .system import System
@@ -37,11 +37,7 @@ def _no_driver(service: Service) -> Finding:
     missing = Words(
         f"pyscard is not installed ({service.driver}).", f"pyscard がありません ({service.driver})。"
     )
-    step = Words(
-        "Run: uv tool install 'tegata[pcsc]' (or pipx install 'tegata[pcsc]').",
-        "uv tool install 'tegata[pcsc]' (または pipx install 'tegata[pcsc]') を実行してください。",
-    )
-    return Finding("driver", PCSCD, Severity.PROBLEM, missing, step)
+    return Finding("driver", PCSCD, Severity.PROBLEM, missing, with_extra("pcsc"))
 
 
 def _service(system: System, service: Service) -> Finding:

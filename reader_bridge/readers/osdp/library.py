@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-from ....apdu.errors import ReaderError
+from ....apdu.errors import ReaderError, with_extra
 
 __all__ = ["ControlPanel", "Library", "load", "seed"]
 
@@ -66,8 +66,7 @@ def load() -> Library:
     try:
         import osdp_sys
     except ImportError as error:
-        how = "Install it with: uv tool install 'tegata[osdp]' (or pipx install 'tegata[osdp]')."
-        raise ReaderError("reader.driver", scheme="osdp", what=str(error), how=how) from error
+        raise ReaderError("reader.driver", scheme="osdp", what=str(error), how=with_extra("osdp")) from error
     library = cast(Library, osdp_sys)
     library.set_loglevel(library.LOG_EMERG)
     return library

@@ -9,14 +9,9 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 from ....apdu.devices import Device
-from ....apdu.errors import ReaderError, Words
+from ....apdu.errors import ReaderError, with_extra
 
 __all__ = ["open_device"]
-
-_HOW = Words(
-    "Install tegata with the extra firmware (uv tool install 'tegata[firmware]').",
-    "firmware を付けて tegata を入れてください (uv tool install 'tegata[firmware]')。",
-)
 
 
 def open_device(rest: str) -> Device:
@@ -28,7 +23,9 @@ def open_device(rest: str) -> Device:
     try:
         from .device import SmpDevice
     except ImportError as error:
-        raise ReaderError("reader.driver", scheme="smp", what=str(error), how=_HOW) from error
+        raise ReaderError(
+            "reader.driver", scheme="smp", what=str(error), how=with_extra("firmware")
+        ) from error
     baud, timeout = int(options.get("baud", 115200)), options.get("timeout", 2.0)
     return SmpDevice(f"smp:{rest}", line, baud=baud, timeout=timeout)
 

@@ -16,21 +16,21 @@ from typing import Any
 
 import click
 
-from ....apdu.errors import InputError, ReaderError, Words
+from ....apdu.errors import InputError, ReaderError, Words, with_extra
 from ....reader_bridge.frames.mcuboot import HARDWARE_ID, Version
 from .flash import ERASED, Flash, Geometry
 from .fuses import Fuses
 from .verify import Refused, examine
 
-__all__ = ["KEY_TYPES", "blank_reader", "make_key", "payload", "public_key", "sign"]
+__all__ = ["KEY_TYPES", "blank_reader", "load_imgtool", "make_key", "payload", "public_key", "sign"]
 
 KEY_TYPES = ("ecdsa-p256", "ed25519", "rsa-2048", "rsa-3072")
 _LONG = Words("the file is longer than a slot", "ファイルがスロットより大きいです")
-_HOW = Words("Install it: pip install tegata[firmware]", "導入してください: pip install tegata[firmware]")
 
 
 def make_key(path: Path, kind: str = "ecdsa-p256") -> None:
     """A new private key in PEM, readable by its owner alone. Raises InputError when the file exists."""
+    load_imgtool()  # before a file is made that would be in the way next time
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
@@ -95,14 +95,20 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _imgtool(*arguments: str) -> None:
-    """Run imgtool's command line in this process. Raises ReaderError ``reader.driver`` without it, InputError
-    ``simreader.imgtool`` for what it does not take."""
+def load_imgtool() -> Any:
+    """imgtool's command line. Raises ReaderError ``reader.driver`` without it."""
     try:
         from imgtool.main import imgtool
     except ImportError as error:
-        raise ReaderError("reader.driver", scheme="smp", what=str(error), how=_HOW) from None
-    command: Any = imgtool
+        how = with_extra("firmware")
+        raise ReaderError("reader.driver", scheme="imgtool", what=str(error), how=how) from None
+    return imgtool
+
+
+def _imgtool(*arguments: str) -> None:
+    """Run imgtool's command line in this process. Raises ReaderError ``reader.driver`` without it, InputError
+    ``simreader.imgtool`` for what it does not take."""
+    command = load_imgtool()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             command.main(list(arguments), prog_name="imgtool", standalone_mode=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ....apdu.errors import ReaderError, Words
+from ....apdu.errors import ReaderError, with_extra
 from ....reader_bridge.frames.smp import (
     READER_GROUP,
     Group,
@@ -59,9 +59,6 @@ _PROBLEMS = {
     Problem.TOO_LARGE: ImageError.TOO_LARGE,
     Problem.OVERRUN: ImageError.DATA_OVERRUN,
 }
-_HOW = Words(
-    "Install it: pip install tegata[firmware]", "次のように導入してください: pip install tegata[firmware]"
-)
 _VERSION_1 = {
     ImageError.NO_FREE_SLOT: Rc.BAD_STATE,
     ImageError.CURRENT_VERSION_IS_NEWER: Rc.BAD_STATE,
@@ -248,5 +245,5 @@ def _cbor() -> Any:
     try:
         import cbor2
     except ImportError:
-        raise ReaderError("reader.driver", scheme="smp", what="cbor2", how=_HOW) from None
+        raise ReaderError("reader.driver", scheme="smp", what="cbor2", how=with_extra("firmware")) from None
     return cbor2

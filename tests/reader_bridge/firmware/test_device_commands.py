@@ -208,7 +208,7 @@ def test_without_smpclient_the_sentence_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "smpclient", None)
     assert tegata.error("info", gate.url) == "reader.driver"
-    assert "tegata[firmware]" in tegata.err
+    assert "'.[firmware]'" in tegata.err
 
 
 def test_the_driver_leaves_no_thread_behind(gate: Gate, tegata: Tegata) -> None:

@@ -33,4 +33,4 @@ def test_without_pyscard_the_sentence_says_what_to_install(monkeypatch: pytest.M
     with pytest.raises(ReaderError) as error:
         open_reader("pcsc:")
     assert error.value.code == "reader.driver"
-    assert "tegata[pcsc]" in error.value.next_step("en")
+    assert "'.[pcsc]'" in error.value.next_step("en") and "'.[pcsc]'" in error.value.next_step("ja")

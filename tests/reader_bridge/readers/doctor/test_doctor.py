@@ -147,7 +147,7 @@ class TestService:
         machine.service = Service(driver="No module named 'smartcard'")
         [(check, step)] = machine.bad("pcsc:")
         assert check == "driver"
-        assert "tegata[pcsc]" in step
+        assert "'.[pcsc]'" in step
 
     def test_it_is_not_installed(self, machine: Machine) -> None:
         stopped(machine)
