@@ -55,6 +55,8 @@ def sim() -> None:
       tegata sim run my-number-card -- pkcs11-tool --list-objects
     In a real pcscd with the vpcd driver:
       tegata sim serve card.sim
+    A reader on a serial line, with a card in it or firmware to update:
+      tegata sim reader pn532 card.sim --line board
     """
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ CODES = {
     "firmware-1.2.0.bin --key demo/vendor.pub.pem --confirm": 195,
     "demo/old.bin --key demo/vendor.pub.pem": 105,
 }
+PIN = b"1234\n"
 SECONDS = 30.0
 
 
@@ -41,14 +44,28 @@ class Lines:
 
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._terminal, self._keyboard = os.openpty()
+        self._hand = threading.Thread(target=self._type)
+        self._hand.start()
+
+    def _type(self) -> None:
+        """Whoever sits at the pad: types the PIN when its display asks for one."""
+        seen = b""
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while piece := os.read(self._terminal, 256):
+                seen += piece
+                if b"PIN" in seen and seen.endswith((b": ", b"\n")):
+                    seen = b""
+                    os.write(self._terminal, PIN)
 
     def start(self, command: list[str]) -> None:
         name = command[command.index("--line" if "--line" in command else "--at") + 1]
         self.stop(name)
         self._running[name] = subprocess.Popen(
             [sys.executable, "-m", "tegata.cli", *command[1:]],
+            stdin=self._keyboard,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._keyboard,
         )
         until = time.monotonic() + SECONDS
         while not Path(name).exists():
@@ -64,9 +81,12 @@ class Lines:
     def stop_all(self) -> None:
         for name in reversed(list(self._running)):
             self.stop(name)
+        os.close(self._keyboard)
+        self._hand.join(SECONDS)
+        os.close(self._terminal)
 
 
-@contextmanager
+@contextlib.contextmanager
 def other_terminals() -> Iterator[Lines]:
     lines = Lines()
     try:

@@ -107,6 +107,8 @@ TUTORIAL = dict.fromkeys(
         "tegata readers share pn532:board --as gemcore --at twin",
         "tegata readers info gemcore:twin",
         "tegata mynumber info --reader gemcore:twin --anchors sim",
+        "tegata sim reader gempc-pinpad my-number-card --type-pin --line pad",
+        "tegata mynumber attributes --reader gemcore:pad --anchors sim",
         "tegata sim firmware sign demo/firmware-1.2.0.bin --key demo/vendor.key.pem --version 1.2.0 "
         "--security-counter 2",
         "tegata sim reader smp demo/reader.flash --line demo/tty --fault unplug:to-device:5000",
