@@ -102,7 +102,7 @@ CASES = (
         f"badge plan --reader usb:1 --employee {NEXT}",
         "reader.scheme",
         33,
-        {"url": "usb:1", "known": "pcsc, sim"},
+        {"url": "usb:1", "known": "gemcore, pcsc, pn532, sim"},
     ),
     # card removed in the middle
     Case(

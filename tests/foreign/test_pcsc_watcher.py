@@ -67,7 +67,7 @@ def watching(ns: Namespace) -> Iterator[Watching]:
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         assert process.wait(SECONDS) == 130
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         reader.join(SECONDS)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()

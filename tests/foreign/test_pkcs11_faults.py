@@ -188,15 +188,6 @@ def test_the_last_try_is_not_spent(
     assert (faults / "login").exists()
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C interrupts; where tests run in the background, a shell has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_call_leaves_no_answer_behind(token: SoftToken, module: Path, faults: Path) -> None:
     """Ctrl-C while the module is busy: the next question gets its own answer."""
     ring = opened(token, module=module)
