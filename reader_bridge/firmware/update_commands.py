@@ -22,7 +22,7 @@ from .command_options import (
     wait_option,
 )
 from .image import read_image
-from .journal import Job, Journal, Stage
+from .journal import Event, Goal, Job, Journal, Stage
 from .update import Outcome, Updater
 from .way_back import confirm as confirm_image
 from .way_back import rollback as roll_back
@@ -33,6 +33,20 @@ _RUNS = {
     "new": Words("the new image", "新しいイメージ"),
     "old": Words("the old image", "元のイメージ"),
     "other": Words("an image that this job does not know", "この更新とは別のイメージ"),
+}
+
+_GOALS = {Goal.TEST: Words("test", "試用"), Goal.CONFIRM: Words("confirm", "確定")}
+_HAPPENED = {
+    Stage.PLANNED.value: Words("planned", "開始"),
+    Stage.UPLOADING.value: Words("uploading", "転送"),
+    Stage.MARKING.value: Words("marking", "試用の指定"),
+    Stage.RESTARTING.value: Words("restarting", "再起動"),
+    Stage.CONFIRMING.value: Words("confirming", "確定中"),
+    Stage.ON_TRIAL.value: Words("on-trial", "試用中"),
+    Stage.DONE.value: Words("done", "完了"),
+    Stage.REVERTED.value: Words("reverted", "装置が元に戻した"),
+    Stage.ROLLED_BACK.value: Words("rolled-back", "元に戻した"),
+    Stage.REFUSED.value: Words("refused", "拒否"),
 }
 
 
@@ -172,8 +186,8 @@ def log(place: Place, url: str | None, as_json: bool) -> None:
             f"{job.begun:%Y-%m-%d %H:%M:%S}Z",
             job.url,
             f"{job.old_version} → {job.new_version}",
-            job.goal.value,
-            ", ".join(f"{event.what} {event.detail}".strip() for event in job.history),
+            say(_GOALS[job.goal]),
+            ", ".join(map(_happened, job.history)),
         )
         for job in jobs
     ]
@@ -185,6 +199,10 @@ def log(place: Place, url: str | None, as_json: bool) -> None:
         Words("History", "経過"),
     )
     print_table(headings, rows)
+
+
+def _happened(event: Event) -> str:
+    return f"{say(_HAPPENED.get(event.what, event.what))} {event.detail}".strip()
 
 
 def _go_on(updater: Updater, url: str | None, as_json: bool) -> list[Outcome]:

@@ -183,6 +183,9 @@ def test_it_speaks_japanese(gate: Gate, maker: Maker, capsys: pytest.CaptureFixt
     assert "次の再起動で元に戻ります" in capsys.readouterr().out
     assert main(["--lang", "ja", "firmware", "info", gate.url]) == 0
     assert "試用中" in capsys.readouterr().out
+    assert main(["--lang", "ja", "firmware", "log"]) == 0
+    shown = capsys.readouterr().out
+    assert "試用の指定" in shown and "marking" not in shown
 
 
 def test_the_goal_must_be_said(gate: Gate, maker: Maker, tegata: Tegata) -> None:
