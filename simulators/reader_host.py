@@ -7,7 +7,6 @@ the card that is held (:func:`held_card`), and :func:`host`, which runs a firmwa
 from __future__ import annotations
 
 import functools
-import ipaddress
 import queue
 import sys
 import tempfile
@@ -23,10 +22,10 @@ import click
 from ..apdu.errors import InputError
 from ..apdu.ports import Link
 from ..apdu.trace import RecordingLink, trace_file
+from ..reader_bridge.share.line import PtyLine, TcpLine, is_loopback
 from ..reader_bridge.share.signals import signal_actions
+from ..reader_bridge.share.wire import Firmware
 from .devices.faults import Fault, Faults, parse_fault
-from .devices.line import PtyLine, TcpLine
-from .devices.wire import Firmware
 from .link import SimulatedReader
 from .run import card_file
 
@@ -97,7 +96,7 @@ def line_options(command: _Command) -> _Command:
     ) -> Any:
         if line is not None and tcp is not None:
             raise click.UsageError("Give --line or --tcp, not both.")
-        if tcp is not None and not any_network and not _is_loopback(tcp[0]):
+        if tcp is not None and not any_network and not is_loopback(tcp[0]):
             raise InputError("simreader.network", address=f"{tcp[0]}:{tcp[1]}")
         return command(*args, line=LineOptions(line, tcp, fault), **others)
 
@@ -195,22 +194,15 @@ def _open(firmware: Firmware, line: LineOptions, model: str) -> Iterator[tuple[P
         try:
             if line.tcp is not None:
                 running = TcpLine(firmware, *line.tcp, faults=faults)
+            elif sys.platform == "win32":
+                raise InputError("simreader.pty")
             else:
-                _check_free(path)
                 running = PtyLine(firmware, path, faults)
         except OSError as error:
             where = f"{line.tcp[0]}:{line.tcp[1]}" if line.tcp else path
             raise InputError("simreader.line", line=where, what=error.strerror or str(error)) from None
         with running:
             yield running, running.url if isinstance(running, TcpLine) else str(path)
-
-
-def _check_free(path: Path) -> None:
-    """A name that leads to something alive is never taken; a link that leads nowhere was left by a crash."""
-    if sys.platform == "win32":
-        raise InputError("simreader.pty")
-    if path.exists() or (path.is_symlink() and not str(path.readlink()).startswith("/dev/")):
-        raise InputError("simreader.line", line=path, what="it exists")
 
 
 def _next(
@@ -226,12 +218,3 @@ def _next(
             if isinstance(running, PtyLine) and not running.plugged:
                 time.sleep(AWAY_SECONDS)
                 running.replug()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

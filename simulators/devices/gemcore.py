@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from ...apdu.ports import Link, TransmissionProtocol
 from ...reader_bridge.share.gemcore import GemCoreDevice, Model, PinSource
-from .wire import Wire
+from ...reader_bridge.share.wire import Wire
 
 __all__ = ["GemCoreReader"]
 
 
 class GemCoreReader:
-    """One reader as a :class:`~tegata.simulators.devices.wire.Firmware`. ``cards`` lie in slots 0, 1, …; None
-    leaves a slot empty. They are closed when they are taken out, and reset when they are put back. Raises
-    ValueError for more cards than the model has slots."""
+    """One reader as a :class:`~tegata.reader_bridge.share.wire.Firmware`. ``cards`` lie in slots 0, 1, …;
+    None leaves a slot empty. They are closed when they are taken out, and reset when they are put back.
+    Raises ValueError for more cards than the model has slots."""
 
     def __init__(
         self,

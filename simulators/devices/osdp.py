@@ -17,10 +17,10 @@ from typing import Any, Protocol
 from ...apdu.errors import ReaderError, with_extra
 from ...apdu.secret import Secret
 from ...reader_bridge.frames.osdp_vendor import LONGEST_TEXT, VENDOR, Question, vendor_code
+from ...reader_bridge.share.wire import Unplugged, Wire
 from .osdp_file import ImageFile, Receiver
 from .osdp_key import KeyStore
 from .osdp_panel import Panel
-from .wire import Unplugged, Wire
 
 __all__ = ["OsdpPeripheral", "PeripheralIdentity"]
 

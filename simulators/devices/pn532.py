@@ -19,11 +19,11 @@ from ...reader_bridge.frames.pn532_commands import (
     SelfTest,
     StatusByte,
 )
+from ...reader_bridge.share.wire import Wire
 from .picc import Picc
 from .pn532_host import Aborted, HostLine
 from .pn532_radio import BadSyntax, Radio
 from .pn532_registers import Registers
-from .wire import Wire
 
 __all__ = ["Pn532"]
 

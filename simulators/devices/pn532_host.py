@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from ...reader_bridge.frames.pn532 import TO_CHIP, TO_HOST, Decoder, Frame, Item, Signal, encode
-from .wire import Wire
+from ...reader_bridge.share.wire import Wire
 
 __all__ = ["Aborted", "HostLine"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tegata.apdu.ports import LinkInfo, TransmissionProtocol
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.picc import Picc
 from tegata.simulators.devices.picc_activation import Modulation, face_of
 from tegata.simulators.devices.pn532 import Pn532

@@ -14,7 +14,7 @@ import pytest
 
 from tegata.apdu.ports import Link, LinkInfo, TransmissionProtocol
 from tegata.reader_bridge.share.gemcore import GEMPC_TWIN, GemCoreDevice
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.link import SimulatedReader
 
 from .gemcore import BADGE_PIN, READER, badge_signs, make_badge, pcscd_with, simulated

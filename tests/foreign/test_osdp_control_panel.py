@@ -10,7 +10,7 @@ import pytest
 
 from tegata.apdu import Secret
 from tegata.reader_bridge.frames.mcuboot import Version
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.mcuboot.board import Board
 from tegata.simulators.devices.mcuboot.demo import blank_reader, make_key, payload, public_key, sign
 from tegata.simulators.devices.mcuboot.fuses import Fuses

@@ -13,9 +13,9 @@ import pytest
 
 from tegata.apdu.secret import Secret
 from tegata.reader_bridge.share.gemcore import GEMPC_PINPAD, PinCancelled, PinRequest, PinTimeout
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.card import FileStore, SimulatedCard
 from tegata.simulators.devices.gemcore import GemCoreReader
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.link import SimulatedLink
 
 from .harness import TEGATA, Namespace, pcscd_namespace, wait_until

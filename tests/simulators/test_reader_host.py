@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 
 from tegata.apdu.errors import CardRemoved, InputError, ReaderError
 from tegata.reader_bridge.readers.serial_port import SerialPort
+from tegata.reader_bridge.share.wire import Wire
 from tegata.simulators.devices.faults import parse_fault
-from tegata.simulators.devices.wire import Wire
 from tegata.simulators.reader_host import LineOptions, held_card, host, line_options
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from ....reader_bridge.frames.smp import Decoder, Message, encode
-from ..wire import Wire
+from ....reader_bridge.share.wire import Wire
 from .board import Board
 from .flash import Flash, PowerLost
 from .fuses import Fuses

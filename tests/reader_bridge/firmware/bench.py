@@ -12,8 +12,8 @@ import pytest
 
 from tegata.cli import main
 from tegata.reader_bridge.frames.mcuboot import parse_image
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.faults import Faults
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.mcuboot.demo import blank_reader
 from tegata.simulators.devices.mcuboot.device import McubootReader
 from tegata.simulators.devices.mcuboot.fuses import Fuses

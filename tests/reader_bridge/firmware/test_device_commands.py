@@ -12,8 +12,8 @@ import pytest
 
 from tegata.reader_bridge.firmware.command_options import Place
 from tegata.reader_bridge.firmware.device_commands import list_devices
-from tegata.simulators.devices.line import PtyLine, TcpLine
-from tegata.simulators.devices.wire import Wire
+from tegata.reader_bridge.share.line import PtyLine, TcpLine
+from tegata.reader_bridge.share.wire import Wire
 
 from .bench import OLD, Gate, Tegata, digest_of
 from .maker import HARDWARE, Maker

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tegata.apdu import Secret
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.mcuboot.board import Board
 from tegata.simulators.devices.mcuboot.demo import blank_reader
 from tegata.simulators.devices.mcuboot.fuses import Fuses

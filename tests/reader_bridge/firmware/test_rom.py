@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tegata.reader_bridge.share.gemcore import GEMPC_PINPAD
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.gemcore import GemCoreReader
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.pn532 import Pn532
 
 from .bench import Tegata

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tegata.apdu.ports import Link, LinkInfo, TransmissionProtocol, open_reader
 from tegata.reader_bridge.readers.pn532 import Pn532Reader
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.faults import Faults
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.picc import Picc
 from tegata.simulators.devices.picc_activation import Modulation, face_of
 from tegata.simulators.devices.pn532 import Pn532

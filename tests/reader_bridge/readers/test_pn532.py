@@ -11,7 +11,7 @@ import pytest
 from tegata.apdu.devices import FindMe, Updatable, Verdict, open_device
 from tegata.apdu.errors import CardRemoved, ReaderError
 from tegata.apdu.ports import Presence, TransmissionProtocol
-from tegata.simulators.devices.line import TcpLine
+from tegata.reader_bridge.share.line import TcpLine
 from tegata.simulators.devices.picc import Picc
 from tegata.simulators.devices.picc_activation import Modulation, face_of
 from tegata.simulators.devices.pn532 import Pn532

@@ -14,8 +14,8 @@ from tegata.apdu.errors import ReaderError
 from tegata.reader_bridge.frames.pn532_commands import Code
 from tegata.reader_bridge.readers.pn532.chip import Chip, LineTrouble
 from tegata.reader_bridge.readers.serial_port import SerialPort
-from tegata.simulators.devices.line import PtyLine, TcpLine
-from tegata.simulators.devices.wire import Wire
+from tegata.reader_bridge.share.line import PtyLine, TcpLine
+from tegata.reader_bridge.share.wire import Wire
 
 ACK = "0000FF00FF00"
 STOP = "55" + ACK

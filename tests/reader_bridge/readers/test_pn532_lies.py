@@ -12,7 +12,7 @@ import pytest
 from tegata.apdu.errors import CardError, CardRemoved, MalformedResponse, ReaderError
 from tegata.apdu.ports import open_reader
 from tegata.reader_bridge.frames.pn532_commands import FirmwareVersion
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.picc import Picc
 from tegata.simulators.devices.picc_activation import Modulation, face_of
 from tegata.simulators.devices.pn532 import Pn532

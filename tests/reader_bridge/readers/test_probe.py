@@ -22,13 +22,13 @@ from tegata.reader_bridge.readers.probe import (
 )
 from tegata.reader_bridge.readers.serial_port import SerialPort
 from tegata.reader_bridge.share.gemcore import MODELS
+from tegata.reader_bridge.share.line import PtyLine
+from tegata.reader_bridge.share.wire import Unplugged, Wire
 from tegata.simulators.devices.gemcore import GemCoreReader
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.mcuboot.demo import blank_reader, make_key, payload, public_key, sign
 from tegata.simulators.devices.mcuboot.device import McubootReader
 from tegata.simulators.devices.mcuboot.flash import Geometry
 from tegata.simulators.devices.mcuboot.fuses import Fuses
-from tegata.simulators.devices.wire import Unplugged, Wire
 
 PN532_ASK = bytes.fromhex("0000FF02FED4022A00")
 PN532_SAY = bytes.fromhex("0000FF00FF00 0000FF06FAD50332010607E800")

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from tegata.apdu.errors import EXCHANGE, CardRemoved
 from tegata.apdu.ports import LinkInfo, TransmissionProtocol
-from tegata.simulators.devices.wire import Firmware, Unplugged
+from tegata.reader_bridge.share.wire import Firmware, Unplugged
 
 
 class Early(bytes):

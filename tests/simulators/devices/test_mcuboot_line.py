@@ -12,7 +12,7 @@ import pytest
 
 from tegata.reader_bridge.frames.smp import Decoder, Message, Op, encode
 from tegata.reader_bridge.readers.serial_port import SerialPort
-from tegata.simulators.devices.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.mcuboot.device import McubootReader
 from tegata.simulators.devices.mcuboot.flash import Cut, Flash, Phase
 

@@ -11,10 +11,10 @@ from tegata.apdu.ports import TransmissionProtocol
 from tegata.reader_bridge.readers.gemcore.reader import GemCoreReader
 from tegata.reader_bridge.readers.gemcore.transport import Timing
 from tegata.reader_bridge.share.gemcore import MODELS, PinSource
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.card import MemoryStore, SimulatedCard
 from tegata.simulators.devices.faults import Faults
 from tegata.simulators.devices.gemcore import GemCoreReader as SimulatedGemCore
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.link import SimulatedLink
 
 JPKI = bytes.fromhex("D392F000260100000001")

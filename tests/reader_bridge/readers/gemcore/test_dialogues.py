@@ -16,8 +16,8 @@ from tegata.apdu.errors import CardRemoved, MalformedResponse, ReaderError, Tega
 from tegata.apdu.ports import PinPad, TransmissionProtocol
 from tegata.reader_bridge.readers.gemcore.reader import GemCoreLink, GemCoreReader
 from tegata.reader_bridge.readers.gemcore.transport import Timing, Unanswered
-from tegata.simulators.devices.line import PtyLine
-from tegata.simulators.devices.wire import Wire
+from tegata.reader_bridge.share.line import PtyLine
+from tegata.reader_bridge.share.wire import Wire
 
 TIMING = Timing(answer=0.4, power=0.4, card=0.4, pin=0.8, longest=1.5, gap=0.05, damaged=0.2, patience=0.05)
 ATR_T0 = bytes.fromhex("3B00")

@@ -19,8 +19,8 @@ from tegata.reader_bridge.readers.osdp.address import OsdpAddress
 from tegata.reader_bridge.readers.osdp.device import OsdpDevice
 from tegata.reader_bridge.readers.osdp.install import install
 from tegata.reader_bridge.readers.serial_port import SerialPort
+from tegata.reader_bridge.share.line import PtyLine
 from tegata.simulators.devices.faults import Direction, Fault, FaultKind, Faults, random_faults
-from tegata.simulators.devices.line import PtyLine
 from tegata.simulators.devices.mcuboot.board import Board
 from tegata.simulators.devices.mcuboot.demo import blank_reader, make_key, payload, public_key, sign
 from tegata.simulators.devices.mcuboot.flash import Geometry

@@ -23,8 +23,8 @@ from tegata.reader_bridge.readers.osdp.contact import first_contact
 from tegata.reader_bridge.readers.osdp.greeting import Challenge, Greeter, Refused
 from tegata.reader_bridge.readers.osdp.keys import answers_with
 from tegata.reader_bridge.readers.serial_port import SerialPort
-from tegata.simulators.devices.line import PtyLine
-from tegata.simulators.devices.wire import Wire
+from tegata.reader_bridge.share.line import PtyLine
+from tegata.reader_bridge.share.wire import Wire
 
 PDID = bytes.fromhex("332211020104030201010203")
 PDCAP = bytes.fromhex("040101090101")

@@ -9,9 +9,9 @@ import pytest
 
 from tegata.apdu.errors import ReaderError
 from tegata.reader_bridge.readers.serial_port import SerialPort
+from tegata.reader_bridge.share.line import PtyLine, TcpLine
+from tegata.reader_bridge.share.wire import Wire
 from tegata.simulators.devices.faults import Direction, Fault, FaultKind, Faults, parse_fault
-from tegata.simulators.devices.line import PtyLine, TcpLine
-from tegata.simulators.devices.wire import Wire
 
 
 class Echo:
