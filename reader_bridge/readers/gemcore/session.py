@@ -75,9 +75,10 @@ class Session:
                 return
 
     def power_off(self) -> None:
-        """The card forgets what was verified. Asked once: a reader that is gone need not be waited for."""
+        """The card forgets what was verified. Asked until the reader says so, three times at most: a frame
+        that the line lost must not leave a PIN behind."""
         self._dead = True
-        self._line.exchange(Request.ICC_POWER_OFF, self._slot)
+        self._line.ask(Request.ICC_POWER_OFF, self._slot)
 
     def transmit(self, command: bytes) -> bytes:
         """One APDU and its answer, as long as its protocol carries it."""

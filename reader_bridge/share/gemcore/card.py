@@ -131,7 +131,7 @@ class Card:
             pps = Pps.parse(data)
         except ValueError:
             return None
-        if pps.protocol not in self._offered:
+        if pps.protocol not in self._offered or pps.protocol not in self._defaults:
             raise Refused(Error.ICC_MUTE)
         self.parameters = self._defaults[pps.protocol]
         return data

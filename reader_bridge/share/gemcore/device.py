@@ -91,17 +91,22 @@ class GemCoreDevice:
             slot.close()
 
     def run(self, line: Line) -> None:
-        """Serve the host, from power-up on, until ``line`` raises."""
+        """Serve the host, from power-up on, until ``line`` raises. Then the cards lose their power: what this
+        host verified in them is not there for the next, nor while there is none."""
         self._escapes = Escapes(self.model)
         self._running = {}
         self._reply = gemcore.NAK
-        for slot in self.slots:
-            slot.power_off()
+        self._power_off()
         try:
             self._serve(line)
         finally:
             if self._pad:
                 self._pad.cancel()
+            self._power_off()
+
+    def _power_off(self) -> None:
+        for slot in self.slots:
+            slot.power_off()
 
     def _serve(self, line: Line) -> None:
         decoder = gemcore.Decoder(of_reader=False)

@@ -15,6 +15,8 @@ from tegata.apdu.secret import Secret
 from tegata.reader_bridge.readers.gemcore.device import GemCoreDevice
 from tegata.reader_bridge.readers.gemcore.reader import open_reader, parse_url
 from tegata.reader_bridge.share.gemcore import PinCancelled, PinRequest, PinSource, PinTimeout
+from tegata.simulators.devices.faults import FaultKind, Faults
+from tegata.simulators.devices.wire import Direction
 
 from .rig import (
     ASK_TRIES,
@@ -346,6 +348,23 @@ def test_a_card_that_thinks_for_long_is_waited_for(
             card.transmit = slow  # type: ignore[method-assign]
             assert link.transmit(ASK_TRIES) == b"\x63\xc3"
             reader.close()
+
+
+@pytest.mark.parametrize("protocol", [T0, T1])
+def test_nothing_stays_verified_when_the_line_loses_the_farewell(
+    protocol: TransmissionProtocol, tmp_path: Path, my_number_memory: dict[str, bytes]
+) -> None:
+    with rig(tmp_path, [my_number_memory], protocol=protocol, faults=Faults()) as it:
+        reader = it.reader()
+        link = at_the_pin(reader.wait_for_card(1))
+        assert link.transmit(RIGHT) == GOOD
+        it.faults.soon(Direction.TO_DEVICE, FaultKind.LOSE)
+        link.close()
+        card = it.cards[0]
+        assert card is not None
+        assert it.faults.struck
+        assert not unlocked(card)
+        reader.close()
 
 
 def test_what_the_companion_sees(tmp_path: Path, my_number_memory: dict[str, bytes]) -> None:

@@ -293,3 +293,18 @@ def test_a_pin_pad_without_anybody(plug: Plug) -> None:
     host.power_on()
     secure = bytes.fromhex("001e8204000804020109040000000d0020008008ffffffffffffffff")
     assert host.call(Request.SECURE, secure).error == Error.PIN_CANCELLED
+
+
+class OfManyProtocols(SlowLink):
+    """A card that offers T=1 and T=14."""
+
+    atr = bytes.fromhex("3B80810E0F")
+
+
+def test_a_protocol_that_nobody_here_speaks_cannot_be_chosen(plug: Plug, link: SimulatedLink) -> None:
+    host = plug(GEMPC_TWIN)
+    host.device.remove()
+    host.device.insert(OfManyProtocols(link))
+    assert host.power_on() == OfManyProtocols.atr
+    assert host.call(Request.XFR_BLOCK, bytes.fromhex("FF0EF1")).error == Error.ICC_MUTE
+    assert host.call(Request.GET_SLOT_STATUS).icc is IccStatus.ACTIVE
