@@ -170,7 +170,7 @@ def host(
     *,
     say: Callable[[str], None] = click.echo,
 ) -> None:
-    """Run ``firmware`` until SIGINT or SIGTERM; says the line's name when programs may open it.
+    """Run ``firmware`` until SIGINT, SIGTERM or SIGHUP; says the line's name when programs may open it.
 
     ``actions`` are called, in this thread, for signals by name (``SIGUSR1``), where the system has them. A
     cable that a fault has pulled is put back after a second. Raises InputError ``simreader.line`` when the
@@ -178,7 +178,7 @@ def host(
     """
     events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
     wanted = {name: functools.partial(events.put, action) for name, action in (actions or {}).items()}
-    wanted |= dict.fromkeys(("SIGINT", "SIGTERM"), functools.partial(events.put, None))
+    wanted |= dict.fromkeys(("SIGINT", "SIGTERM", "SIGHUP"), functools.partial(events.put, None))
     with signal_actions(wanted), _open(firmware, line, model) as (running, name):
         say(name)
         while (action := _next(events, running)) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from threading import Event
 from typing import TypeVar
 
 from ...apdu.errors import CardRemoved, MalformedResponse, ReaderError, TegataError
@@ -18,6 +19,9 @@ __all__ = ["LOST", "CardThread"]
 
 LOST = (CardRemoved, MalformedResponse, ReaderError)
 """What a job raises when the card, or the reader under it, is gone: for programs the slot is empty then."""
+
+UNUSABLE = (CardRemoved, MalformedResponse)
+"""What looking for a card raises when one lies there that cannot be shown, though the reader is well."""
 
 FIND_SECONDS = 0.5
 """One look for a card; a longer one could not be stopped."""
@@ -36,11 +40,13 @@ class CardThread:
         self._done = done
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"card in {reader.name}")
         self._held = ExitStack()
+        self._ended = Event()
 
     def find(self) -> Future[Link | None]:
-        """Look for a card for half a second. The future has the Link, held exclusively, or None.
+        """Look for a card for half a second. The future has the Link, held exclusively, or None: no card, one
+        that left again, or one that talks nonsense about itself.
 
-        It raises what the reader raises, other than ReaderError ``reader.no_card``.
+        It raises what the reader raises otherwise.
         """
         return self._start(self._find)
 
@@ -58,6 +64,7 @@ class CardThread:
 
     def close(self) -> None:
         """End the thread, after the job that runs now."""
+        self._ended.set()
         self.let_go()
         self._thread.shutdown()
 
@@ -73,9 +80,16 @@ class CardThread:
             if error.code == "reader.no_card":
                 return None
             raise
+        except UNUSABLE:
+            self._ended.wait(FIND_SECONDS)
+            return None
         self._held.callback(link.close)
         try:
             self._held.enter_context(link.exclusive())
+        except UNUSABLE:
+            self._release()
+            self._ended.wait(FIND_SECONDS)
+            return None
         except TegataError:
             self._release()
             raise

@@ -73,11 +73,12 @@ class Shared(Protocol):
 
 @contextmanager
 def on_signals(shared: Shared) -> Iterator[None]:
-    """SIGINT and SIGTERM stop it; SIGUSR1 takes its card out and SIGUSR2 puts it back, where the system has
-    these signals."""
+    """SIGINT, SIGTERM and SIGHUP (the terminal is closed) stop it, so that the card is reset; SIGUSR1 takes
+    its card out and SIGUSR2 puts it back, where the system has these signals."""
     wanted = {
         "SIGINT": shared.stop,
         "SIGTERM": shared.stop,
+        "SIGHUP": shared.stop,
         "SIGUSR1": shared.take_out,
         "SIGUSR2": shared.put_back,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 __all__ = ["Direction", "Firmware", "Piece", "Spoiler", "Unplugged", "Wire"]
@@ -42,7 +42,7 @@ class Direction(enum.Enum):
 class Piece:
     """What really goes over the line: bytes, after ``delay`` seconds; ``unplug`` when the cable goes then."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     delay: float = 0.0
     unplug: bool = False
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tegata.apdu.errors import CardRemoved, MalformedResponse
 from tegata.reader_bridge.readers.serial_port import SerialPort
 from tegata.reader_bridge.share.gemcore import GEMCORE_POS_PRO
-from tegata.reader_bridge.share.line import PtyLine
+from tegata.reader_bridge.share.line import PtyLine, TcpLine
 from tegata.reader_bridge.share.serial_reader import SharedSerialReader
 
-from .conftest import TinyReader
+from .conftest import TinyCard, TinyReader
 
 POWER_ON, POWER_OFF, STATUS = 0x62, 0x63, 0x65
 ACTIVE, INACTIVE, ABSENT = 0, 1, 2
@@ -135,3 +136,53 @@ def test_what_ends_a_reader_ends_the_sharing() -> None:
 def test_more_readers_than_slots() -> None:
     with pytest.raises(ValueError, match="5 slots"):
         SharedSerialReader(GEMCORE_POS_PRO, [TinyReader()] * 6)
+
+
+def test_a_client_that_goes_leaves_nothing_verified(
+    readers: list[TinyReader], shared: SharedSerialReader, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    card = readers[0].card
+    with TcpLine(shared) as line:
+        with SerialPort(line.url) as port:
+            host = Host(port)
+            eventually(lambda: host.status(0) == INACTIVE)
+            host.ask(POWER_ON, 0)
+            host.ask(0x6F, 0, bytes.fromhex("000009002000800431323334A9"))
+            assert card.commands[-1] == bytes.fromhex("002000800431323334")
+            before = card.resets
+        eventually(lambda: card.resets == before + 1)
+
+
+class Odd(TinyReader):
+    """On it lie first a card that lies about itself, then one that leaves at once, then a good one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def wait_for_card(self, timeout: float | None = None) -> TinyCard:
+        self.looks += 1
+        if self.looks == 1:
+            raise MalformedResponse("a TL of 0", "ISO 14443")
+        return Leaving() if self.looks == 2 else super().wait_for_card(timeout)
+
+
+class Leaving(TinyCard):
+    """A card that is gone when it shall be held."""
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        raise CardRemoved(what="an APDU")
+        yield
+
+
+def test_a_card_that_cannot_be_shown_does_not_end_the_sharing(
+    tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    with (
+        closing(SharedSerialReader(GEMCORE_POS_PRO, [Odd()])) as shared,
+        PtyLine(shared, tmp_path / "tty") as line,
+        SerialPort(str(line.path)) as port,
+    ):
+        eventually(lambda: Host(port).status(0) == INACTIVE)
+        assert not shared.wait(0)

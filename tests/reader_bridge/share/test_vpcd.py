@@ -14,6 +14,7 @@ import pytest
 
 from tegata.apdu.errors import ReaderError
 from tegata.reader_bridge.share.serving import serve_vpcd
+from tegata.reader_bridge.share.signals import signal_actions
 from tegata.reader_bridge.share.vpcd import Report, VpcdClient, parse_address
 
 from .conftest import ATR, TinyReader
@@ -168,16 +169,33 @@ def test_nobody_listens_yet(
     assert Report.INSERTED in reports
 
 
-def test_a_signal_ends_serving(tiny_reader: TinyReader) -> None:
+def left_to_itself(number: int, _: object) -> None:
+    raise RuntimeError(f"nobody handles signal {number}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_serving(tiny_reader: TinyReader, number: signal.Signals) -> None:
+    signal.signal(number, left_to_itself)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         inserted = []
 
         def report(what: Report) -> None:
             inserted.append(what)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
         serve_vpcd(tiny_reader, *listener.getsockname(), report)
     assert inserted == [Report.INSERTED]
+    assert tiny_reader.card.closed
+    assert signal.signal(number, signal.SIG_DFL) is left_to_itself
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signal_actions({"SIGHUP": lambda: pytest.fail("it was heard")}):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(
