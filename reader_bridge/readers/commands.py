@@ -8,12 +8,14 @@ from importlib import import_module
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ...apdu.contactless import ContactlessAtr
 from ...apdu.devices import open_device
 from ...apdu.errors import ReaderError, Words, language
 from .pcsc import list_readers
 from .pcsc_watcher import Change, Kind, PcscWatcher
+from .printable import printable
 
 __all__ = ["readers"]
 
@@ -138,7 +140,7 @@ def info(url: str, as_json: bool) -> None:
 
 def _told(change: Change) -> str:
     sentence = _CHANGES[change.kind].in_language(language())
-    return sentence.format(reader=change.reader, atr=change.atr.hex(" ").upper())
+    return sentence.format(reader=printable(change.reader), atr=change.atr.hex(" ").upper())
 
 
 def _contactless(atr: bytes) -> str:
@@ -167,5 +169,6 @@ def _print_list(as_json: bool) -> None:
     table = Table(words["reader"], words["card"], "")
     for item in found:
         shown = item.atr.hex(" ").upper() if item.present else words["none"]
-        table.add_row(f"pcsc:{item.reader}", shown, _contactless(item.atr))
+        # As Text: "[uTrust 3700 F]" in a name is no markup of rich.
+        table.add_row(Text(f"pcsc:{printable(item.reader)}"), shown, _contactless(item.atr))
     Console().print(table)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....apdu.errors import Words
+from ..printable import printable
 
 __all__ = ["NOTHING", "Finding", "Severity", "next_step"]
 
@@ -27,7 +28,9 @@ class Severity(enum.Enum):
 class Finding:
     """``check`` names the check (``permission``), ``about`` the device or service that was looked at.
 
-    ``step`` is what to do next, empty where nothing is to be done.
+    ``step`` is what to do next, empty where nothing is to be done. Names of processes, devices and readers
+    stand in the texts, and whoever made them may have put a terminal's escape sequences in: what cannot be
+    printed becomes ``?``.
     """
 
     check: str
@@ -35,6 +38,11 @@ class Finding:
     severity: Severity
     sentence: Words
     step: Words = NOTHING
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "about", printable(self.about))
+        object.__setattr__(self, "sentence", _printable(self.sentence))
+        object.__setattr__(self, "step", _printable(self.step))
 
     def to_json(self, language: str) -> dict[str, str]:
         """Plain values, the texts in ``language``."""
@@ -45,6 +53,10 @@ class Finding:
             "sentence": self.sentence.in_language(language),
             "next_step": self.step.in_language(language),
         }
+
+
+def _printable(words: Words) -> Words:
+    return Words(printable(words), printable(words.ja))
 
 
 def next_step(findings: Sequence[Finding]) -> Words:

@@ -266,3 +266,16 @@ def stopped(machine: Machine) -> None:
     machine.service = Service(error="Service not available")
     (machine.root / "proc/700/comm").write_text("gone\n")
     (machine.root / "run/pcscd/pcscd.comm").unlink()
+
+
+def test_names_cannot_command_the_terminal(machine: Machine) -> None:
+    machine.serial_port("ttyUSB0", 0o666)
+    machine.process(800, "\x1b[2J\n  ok  x", "/dev/ttyUSB0")
+    machine.usb("1-1", "072f:2200", "ACR\x1b]0;me\x07", "0b")
+    machine.service = present("\x9b31mReader")
+    found = [*machine.doctor().machine(), *machine.doctor().reader("pcsc:\x1b[2J")]
+    shown = "".join(
+        item.about + item.sentence + item.sentence.ja + item.step + item.step.ja for item in found
+    )
+    assert "?[2J?  ok" in shown
+    assert shown.isprintable()
