@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["MAX_RESPONSE", "Block", "IsoDepError", "Kind", "Lost", "Pcd", "Script", "Step", "Violation"]
 
@@ -40,7 +40,7 @@ class Block:
 
     kind: Kind
     number: int = 0
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     chaining: bool = False
     cid: int | None = None
     nad: int | None = None
@@ -104,7 +104,7 @@ class Violation(IsoDepError):
 class Step:
     """Send ``frame`` and wait ``timeout`` seconds for what comes back."""
 
-    frame: bytes
+    frame: bytes = field(repr=False)
     timeout: float
 
 

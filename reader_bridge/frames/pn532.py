@@ -8,7 +8,7 @@ chip, even glued to the frame behind it. The wire's own signals (ACK, NACK, the 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "MAX_DATA",
@@ -58,7 +58,7 @@ class Frame:
     """A frame with data: ``data[0]`` is the command, or in an answer the command plus one."""
 
     tfi: int
-    data: bytes
+    data: bytes = field(repr=False)
 
     @property
     def code(self) -> int:

@@ -6,6 +6,7 @@ The system frees the lock when the process ends, however it ends. POSIX has ``fl
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
@@ -49,7 +50,13 @@ class FileLock:
         folder = folder or lock_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            # Whoever made the folder in /tmp first must not make us create files elsewhere by a link.
+            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise BlockingIOError(name) from error
         try:
             _lock(self._descriptor)
         except OSError as error:

@@ -20,6 +20,7 @@ EXTENDED_RESPONSE = 65538
 SHORT_COMMAND = 261
 SHORT_RESPONSE = 258
 _PROBE_SECONDS = 0.1
+_LEAST_WAIT = 0.01
 
 
 class Channel(Protocol):
@@ -68,7 +69,8 @@ class IsoDepChannel:
         until = time.monotonic() + self._radio.options.patience
         step = next(script)
         while True:
-            back = self._radio.through(step.frame, step.timeout)
+            left = max(_LEAST_WAIT, until - time.monotonic())
+            back = self._radio.through(step.frame, min(step.timeout, left))
             try:
                 step = script.send(back)
             except StopIteration as end:

@@ -15,6 +15,7 @@ from tegata.reader_bridge.frames.iso_dep import (
     Script,
     Violation,
 )
+from tegata.reader_bridge.frames.pn532 import Frame
 
 VECTORS = [
     ("0200A4040C", Block(Kind.I, 0, bytes.fromhex("00A4040C"))),
@@ -236,3 +237,12 @@ def talk(script: Script, picc: Picc, lost: set[int], count: int) -> tuple[bytes,
         except StopIteration as end:
             return end.value, count + 2
         count += 2
+
+
+def test_what_carries_a_pin_does_not_show_it() -> None:
+    verify = bytes.fromhex("002000800431323334")
+    step = next(Pcd(256, 0.1).exchange(verify))
+    assert step.frame.endswith(verify)
+    for shown in (repr(step), repr(Block.parse(step.frame)), repr(Frame(0xD4, b"\x42" + step.frame))):
+        assert "1234" not in shown
+        assert "31323334" not in shown

@@ -44,3 +44,14 @@ def test_locks_lie_in_the_installation(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.delenv("TEGATA_HOME")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     assert lock_folder() == Path("/run/user/7/tegata")
+
+
+def test_a_link_that_another_user_laid_is_not_followed(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    FileLock("pcsc:A", locks).release()
+    (lock,) = locks.iterdir()
+    lock.unlink()
+    lock.symlink_to(tmp_path / "victim")
+    with pytest.raises(BlockingIOError):
+        FileLock("pcsc:A", locks)
+    assert not (tmp_path / "victim").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -101,4 +102,31 @@ def test_any_blocks_at_all(tmp_path: Path) -> None:
                     assert isinstance(lied, (MalformedResponse, CardRemoved))  # noqa: PT017
                 picc.at = b"\x00"
         assert line.failure is None
+    picc.close()
+
+
+class Sluggish(LyingPicc):
+    """A card that may take five seconds for a block, asks for 59 times as many, and then says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Modulation.A, b"\xe0", bytes.fromhex("057880E002"))
+        self.over = threading.Event()
+
+    def exchange(self, frame: bytes, modulation: Modulation, timeout: float = math.inf) -> bytes | None:
+        if frame[0] in (0x02, 0x03):
+            return b"\xf2\x3b"
+        if frame[0] == 0xF2:
+            self.over.wait(20)
+        return super().exchange(frame, modulation, timeout)
+
+
+def test_no_card_may_have_more_time_than_the_user_is_patient(tmp_path: Path) -> None:
+    picc = Sluggish()
+    with PtyLine(Pn532(picc), tmp_path / "tty") as line, opened(f"pn532:{line.path}?patience=1") as reader:
+        link = reader.wait_for_card(5)
+        begin = time.monotonic()
+        with pytest.raises((MalformedResponse, CardRemoved, ReaderError)):
+            link.transmit(VERIFIED)
+        assert time.monotonic() - begin < 6
+        picc.over.set()
     picc.close()
