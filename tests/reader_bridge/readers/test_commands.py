@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tegata.cli import main
+from tegata.reader_bridge.share.pcsclite import PcscliteServer
+from tegata.reader_bridge.share.slot import Slot
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +34,19 @@ def test_without_a_service(verb: list[str], json_flag: list[str], capsys: pytest
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["readers", "--help"]) == 0
     assert "  list " in capsys.readouterr().out
+
+
+def test_brackets_in_a_name_are_shown(tmp_path: Path) -> None:
+    name = "Identiv uTrust 3700 F [uTrust 3700 F] 00 00"
+    path = tmp_path / "pcscd.comm"
+    with PcscliteServer([Slot(name)], path):
+        # In a process of its own: libpcsclite keeps the socket's name that it first met.
+        listed = subprocess.run(
+            [sys.executable, "-m", "tegata.cli", "readers", "list"],
+            env={**os.environ, "PCSCLITE_CSOCK_NAME": str(path), "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert name in listed.stdout
