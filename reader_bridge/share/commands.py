@@ -73,8 +73,8 @@ def share(
     The card is held exclusively. It is reset, its field or power really off, whenever the other side
     switches it off, resets it or ends its connection, so that no PIN stays verified; that a program closes
     a pseudo-terminal does not show: it must switch the card off, as pcscd does. A card that is taken away
-    is gone for a second at least. A reader whose line was lost is opened again. SIGUSR1 takes the card out, SIGUSR2 puts
-    it back.
+    is gone for a second at least. A reader whose line was lost is opened again. SIGUSR1 takes the card out,
+    SIGUSR2 puts it back.
 
     Exit codes: 135 for an address that is none, 28 for a line that cannot be opened or made.
     """

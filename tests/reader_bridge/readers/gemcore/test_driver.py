@@ -15,8 +15,8 @@ from tegata.apdu.secret import Secret
 from tegata.reader_bridge.readers.gemcore.device import GemCoreDevice
 from tegata.reader_bridge.readers.gemcore.reader import open_reader, parse_url
 from tegata.reader_bridge.share.gemcore import PinCancelled, PinRequest, PinSource, PinTimeout
+from tegata.reader_bridge.share.wire import Direction
 from tegata.simulators.devices.faults import FaultKind, Faults
-from tegata.simulators.devices.wire import Direction
 
 from .rig import (
     ASK_TRIES,
