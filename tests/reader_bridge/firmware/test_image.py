@@ -119,7 +119,7 @@ def test_without_imgtool_the_sentence_says_what_to_install(
     path, key = maker.image("1.4.0"), maker.key
     monkeypatch.setitem(sys.modules, "imgtool.image", None)
     assert main(["--lang", "ja", "firmware", "verify", str(path), "--key", str(key)]) == 36
-    assert "firmware を付けて" in capsys.readouterr().err
+    assert "uv tool install '.[firmware]'" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
