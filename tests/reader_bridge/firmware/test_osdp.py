@@ -1,4 +1,4 @@
-"""One image over SMP and OSDP, and an OSDP line that is lost meanwhile (refusals: test_osdp_update.py)."""
+"""The same signed image to a peripheral on an OSDP line; what it refuses, and a line that is lost."""
 
 from __future__ import annotations
 
@@ -69,3 +69,20 @@ def test_an_update_that_lost_its_line_is_finished_without_arguments(
     [outcome] = tegata.json("update")
     assert (outcome["runs"], outcome["version"]) == ("new", NEW)
     assert door.board.version == NEW
+
+
+def test_what_a_peripheral_does_not_get_and_there_is_no_way_back(
+    door: Door, maker: Maker, stranger: Maker, tegata: Tegata
+) -> None:
+    image, confirmed = maker.image("1.3.0+4"), ("--key", maker.key, "--confirm")
+    other = maker.image(NEW, hardware="other")
+    assert tegata.error("update", door.url, other, *confirmed) == "firmware.wrong_hardware"
+    assert tegata.error("update", door.url, image, "--key", maker.key, "--test") == "firmware.one_slot"
+    foreign = ("update", door.url, stranger.image(NEW), "--key", stranger.key, "--confirm")
+    assert tegata.error(*foreign) == "firmware.device"
+    assert door.board.version == OLD
+
+    [shown] = tegata.json("update", door.url, image, *confirmed)
+    assert (shown["runs"], shown["stage"], door.board.version) == ("new", "done", "1.3.0.4")
+    assert tegata.error("rollback", door.url) == "firmware.one_slot"
+    assert KEY.hex() not in str(tegata.json("log"))
