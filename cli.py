@@ -10,9 +10,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import click
@@ -56,6 +60,37 @@ ALIASES: Final = {"reader": "readers"}
 EXIT_USAGE: Final = 2
 EXIT_ABORTED: Final = 130  # 128 + SIGINT, as a shell reports it
 EXIT_BROKEN_PIPE: Final = 1
+EXIT_SIGNAL: Final = 128  # and the signal's number
+_STOPPED: Final = {"en": "Stopped.", "ja": "中断しました。"}
+
+
+class _EndedBySignal(BaseException):
+    """The program is told to end. It unwinds, so that no card stays powered with its PIN verified."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While the context lasts, SIGTERM and SIGHUP raise _EndedBySignal, unless somebody else handles them or
+    they are ignored (``nohup``). Commands that serve set handlers of their own."""
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                former[number] = signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise _EndedBySignal(number)
 
 
 class LazyGroup(click.Group):
@@ -104,7 +139,7 @@ def cli() -> None:
       tegata apdu shell --reader sim:card.sim           talk to it
 
     Exit codes: 0 done, 1 an error of tegata itself, 2 wrong usage, 10 and above as listed in the reference
-    page "Errors", 130 stopped by the user.
+    page "Errors", 128 and its number when a signal ended it (130: Ctrl-C).
     """
 
 
@@ -115,15 +150,19 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:
-        result = cli.main(arguments, prog_name="tegata", standalone_mode=False)
-        sys.stdout.flush()
+        with _ended_by_signals():
+            result = cli.main(arguments, prog_name="tegata", standalone_mode=False)
+            sys.stdout.flush()
+    except _EndedBySignal as ended:
+        click.echo(_STOPPED[language()], err=True)
+        return EXIT_SIGNAL + ended.number
     except TegataError as error:
         return _report(error, as_json=_wants_json(arguments))
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
-        click.echo("\n" + {"en": "Stopped.", "ja": "中断しました。"}[language()], err=True)
+        click.echo("\n" + _STOPPED[language()], err=True)
         return EXIT_ABORTED
     except BrokenPipeError:
         # The reader of our output went away (`| head`). What is still buffered would fail again at exit.

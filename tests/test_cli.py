@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import click
@@ -115,6 +117,33 @@ def test_the_user_stops_it(probe, capsys) -> None:
     probe(stopped)
     assert main(["sim"]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_unwinds_it(probe, capsys, name: str) -> None:
+    number, unwound = getattr(signal, name), []
+
+    def ended() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            unwound.append(name)
+
+    probe(ended)
+    assert main(["sim"]) == 128 + number
+    assert unwound == [name]
+    assert capsys.readouterr().err.strip() == "Stopped."
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_so(probe) -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        probe(lambda: os.kill(os.getpid(), signal.SIGHUP))
+        assert main(["sim"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 @pytest.mark.parametrize(

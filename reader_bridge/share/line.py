@@ -25,6 +25,7 @@ __all__ = ["PtyLine", "TcpLine", "is_loopback"]
 
 _CHUNK = 4096
 _JOIN_SECONDS = 5.0
+_ACCEPT_AGAIN = 0.2
 
 
 class _Sound:
@@ -266,8 +267,11 @@ class TcpLine(_Line):
         while not self._closed:
             try:
                 client, _ = self._server.accept()
-            except OSError:  # closed by close()
-                return
+            except OSError:
+                if self._closed:
+                    return
+                time.sleep(_ACCEPT_AGAIN)  # no descriptor was free, or the client went at once
+                continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _notice_death(client)
             client.setblocking(False)

@@ -11,6 +11,7 @@ from ...apdu.ports import CardEvent, Link, Reader
 __all__ = ["SteadyReader"]
 
 _PAUSE_FIRST, _PAUSE_MOST = 0.5, 5.0
+_ABOUT_THE_CARD = {"reader.no_card", "gemcore.mute", "pn532.status"}
 
 
 class SteadyReader:
@@ -45,8 +46,10 @@ class SteadyReader:
         try:
             return reader.wait_for_card(timeout)
         except ReaderError as error:
-            if error.code != "reader.no_card":
+            if _is_lost(error):
                 self._lose(reader, error)
+            elif error.code != "reader.no_card":
+                self._closed.wait(_PAUSE_FIRST if timeout is None else min(_PAUSE_FIRST, timeout))
             raise ReaderError("reader.no_card", seconds=f"{timeout or 0:g}", reader=self._name) from error
 
     def events(self, timeout: float | None = None) -> Iterator[CardEvent]:
@@ -76,3 +79,9 @@ class SteadyReader:
         self._reader = None
         reader.close()
         self._report(error)
+
+
+def _is_lost(error: ReaderError) -> bool:
+    """Whether the error is the line's or the reader's; a card that is mute or lies is no reason to open the
+    reader again, and counts as none."""
+    return error.code not in _ABOUT_THE_CARD

@@ -6,6 +6,7 @@ card works; until a card answers, the host is asked for patience twice a second.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class GemCoreDevice:
         self._escapes = Escapes(model)
         self._running: dict[int, _Running] = {}
         self._reply = gemcore.NAK
+        self._latest = b""
 
     def insert(self, link: Link, slot: int = 0, protocol: TransmissionProtocol | None = None) -> None:
         """Put a card into a slot. ``protocol`` T0 shows a card that takes APDUs over T=0."""
@@ -96,6 +98,7 @@ class GemCoreDevice:
         self._escapes = Escapes(self.model)
         self._running = {}
         self._reply = gemcore.NAK
+        self._latest = b""
         self._power_off()
         try:
             self._serve(line)
@@ -136,6 +139,10 @@ class GemCoreDevice:
             self._command(line, ToReader.parse(event.data))
 
     def _command(self, line: Line, request: ToReader) -> None:
+        if self._is_repeated(request):
+            if request.slot not in self._running:
+                line.write(self._reply)
+            return
         self._echo(line, request)
         self._tell_movements(line)
         if request.slot >= len(self.slots):
@@ -159,6 +166,15 @@ class GemCoreDevice:
             wait([result], _TURN_SECONDS)
             self._running[request.slot] = _Running(request, result, monotonic() + PATIENCE_SECONDS)
             self._finish(line)
+
+    def _is_repeated(self, request: ToReader) -> bool:
+        """Whether the line doubled a frame that a card would execute twice. A host counts its messages, so
+        that two of its commands in a row are never alike. Only a digest is kept: a frame may hold a PIN."""
+        if request.kind not in (Request.XFR_BLOCK, Request.SECURE):
+            self._latest = b""
+            return False
+        former, self._latest = self._latest, hashlib.sha256(bytes(request)).digest()
+        return former == self._latest
 
     def _begin(self, request: ToReader, slot: Slot) -> bytes | Future[bytes]:
         """The data of the reply, now or later. Raises Refused."""

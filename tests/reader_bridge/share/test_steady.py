@@ -61,6 +61,22 @@ def test_it_comes_back_when_the_line_does() -> None:
     assert readers[1].closed == 1
 
 
+def test_a_card_that_is_mute_is_no_lost_reader() -> None:
+    class Mute(TinyReader):
+        def wait_for_card(self, timeout: float | None = None) -> TinyCard:
+            raise ReaderError("gemcore.mute", reader=self.name)
+
+    opened: list[Reader] = []
+
+    def opener() -> Reader:
+        opened.append(Mute())
+        return opened[-1]
+
+    reader = SteadyReader(opener, lambda error: pytest.fail(f"reported {error}"))
+    assert [code(reader) for _ in range(3)] == ["reader.no_card"] * 3
+    assert len(opened) == 1
+
+
 def test_a_wrong_name_is_said_at_once() -> None:
     def opener() -> Reader:
         raise ReaderError("line.open", line="ttyX", what="No such file or directory")

@@ -249,6 +249,19 @@ def test_t0_data_waits_for_get_response(plug: Plug) -> None:
     assert host.call(Request.XFR_BLOCK, bytes.fromhex("00a4040008a0")).error == 1
 
 
+def test_a_frame_that_the_line_doubled_is_executed_once(plug: Plug) -> None:
+    """Over T=0 nothing else would tell: the card would give the next part of its answer as well."""
+    host = plug(GEMCORE_POS_PRO, protocol=TransmissionProtocol.T0)
+    host.power_on()
+    assert host.block("00a4040008a000000151000000") == "6112"
+    frame = gemcore.encode(bytes(ToReader(Request.XFR_BLOCK, 0, 77, bytes.fromhex("00c0000004"))))
+    host.send(frame + frame)
+    first, second = host.reply(), host.reply()
+    assert first == second
+    assert first.data.hex() == "6f108408610e"
+    assert host.block("00c0000004").endswith("610a")
+
+
 def test_more_cards_than_slots(link: SimulatedLink) -> None:
     device = GemCoreDevice(GEMPC_TWIN)
     device.insert(link)
