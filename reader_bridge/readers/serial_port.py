@@ -10,6 +10,7 @@ import errno
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import serial
 
@@ -27,6 +28,7 @@ if sys.platform != "win32":
 _NOT_SET: tuple[type[Exception], ...] = (*_LOST, ValueError)
 
 _CHUNK = 4096
+_SLICE = 0.02
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
 
 
@@ -47,12 +49,13 @@ class SerialPort:
     def __init__(self, name: str, settings: LineSettings | None = None) -> None:
         settings = settings or LineSettings()
         self.name = name
+        self._fixed_timeout = _is_port_server(name)
         try:
             self._lock = FileLock(f"line:{name}")
         except BlockingIOError as error:
             raise ReaderError("line.busy", line=name) from error
         try:
-            self._port = _open(name, settings)
+            self._port: Any = _open(name, settings)
         except (OSError, ValueError) as error:
             self._lock.release()
             if isinstance(error, OSError) and error.errno in _BUSY:
@@ -83,14 +86,25 @@ class SerialPort:
         """What has arrived, as soon as at least one byte has; nothing when none came within ``timeout``
         seconds. Raises ReaderError ``line.lost``."""
         try:
-            self._port.timeout = max(timeout, 0.0)
-            first: bytes = self._port.read(1)
-            if not first:
-                return b""
-            self._port.timeout = 0
-            return first + bytes(self._port.read(_CHUNK))
+            first = self._first(timeout)
+            return first + self._rest() if first else b""
         except _LOST as error:
             raise ReaderError("line.lost", line=self.name, what=_reason(error)) from error
+
+    def _first(self, timeout: float) -> bytes:
+        if not self._fixed_timeout:
+            self._port.timeout = max(timeout, 0.0)
+            return bytes(self._port.read(1))
+        until = time.monotonic() + timeout
+        while not (first := bytes(self._port.read(1))) and time.monotonic() < until:
+            pass
+        return first
+
+    def _rest(self) -> bytes:
+        if self._fixed_timeout:
+            return bytes(self._port.read(self._port.in_waiting))
+        self._port.timeout = 0
+        return bytes(self._port.read(_CHUNK))
 
     def drain(self, quiet: float = 0.0) -> None:
         """Throw away what has arrived, until nothing came for ``quiet`` seconds (two seconds at most)."""
@@ -114,12 +128,20 @@ class SerialPort:
         self.close()
 
 
+def _is_port_server(name: str) -> bool:
+    """Whether RFC 2217 leads there: each new timeout would be negotiated over the network."""
+    return name.lower().startswith("rfc2217://")
+
+
 def _open(name: str, settings: LineSettings) -> serial.SerialBase:
     port = serial.serial_for_url(name, do_not_open=True)
     port.baudrate = settings.baud
     port.stopbits = serial.STOPBITS_TWO if settings.stop_bits == 2 else serial.STOPBITS_ONE
     port.timeout = 0
-    port.write_timeout = 5
+    if _is_port_server(name):
+        port.timeout = _SLICE
+    else:
+        port.write_timeout = 5  # pyserial has none for port servers
     if "://" not in name:
         port.exclusive = True  # on POSIX: no second program of pyserial's kind
     port.open()
