@@ -61,14 +61,16 @@ EXIT_USAGE: Final = 2
 EXIT_ABORTED: Final = 130  # 128 + SIGINT, as a shell reports it
 EXIT_BROKEN_PIPE: Final = 1
 EXIT_SIGNAL: Final = 128  # and the signal's number
+_ENDING: Final = ("SIGTERM", "SIGHUP")
 _STOPPED: Final = {"en": "Stopped.", "ja": "中断しました。"}
 
 
-class _EndedBySignal(BaseException):
-    """The program is told to end. It unwinds, so that no card stays powered with its PIN verified."""
+class _EndedBySignal(SystemExit):
+    """The program is told to end. It unwinds, so that no card stays powered with its PIN verified. (A
+    SystemExit, since that is what passes through the callbacks of an event loop.)"""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
+        super().__init__(EXIT_SIGNAL + number)
         self.number = number
 
 
@@ -78,7 +80,7 @@ def _ended_by_signals() -> Iterator[None]:
     they are ignored (``nohup``). Commands that serve set handlers of their own."""
     former = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in _ENDING:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 former[number] = signal.signal(number, _end)
@@ -90,6 +92,10 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
+    """Once: a second signal would cut off the unwinding, and leave the card as it is."""
+    for name in _ENDING:
+        if (other := getattr(signal, name, None)) is not None and signal.getsignal(other) is _end:
+            signal.signal(other, signal.SIG_IGN)
     raise _EndedBySignal(number)
 
 

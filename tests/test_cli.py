@@ -1,5 +1,6 @@
 """The root command: what an error looks like on the way out."""
 
+import asyncio
 import json
 import os
 import signal
@@ -135,6 +136,34 @@ def test_a_signal_unwinds_it(probe, capsys, name: str) -> None:
     assert unwound == [name]
     assert capsys.readouterr().err.strip() == "Stopped."
     assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_second_signal_does_not_cut_the_unwinding_off(probe) -> None:
+    unwound = []
+
+    def ended() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            unwound.append("all")
+
+    probe(ended)
+    assert main(["sim"]) == 128 + signal.SIGTERM
+    assert unwound == ["all"]
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_a_signal_passes_through_an_event_loop(probe) -> None:
+    async def ended() -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(5)
+
+    probe(lambda: asyncio.run(ended()))
+    assert main(["sim"]) == 128 + signal.SIGTERM
 
 
 def test_a_signal_that_is_ignored_stays_so(probe) -> None:
