@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 FIGURE = "figure"
+
+# A busy machine may take its time: how long an example takes to make or to run is no verdict on the code.
+settings.register_profile("tegata", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tegata")
 
 
 @pytest.fixture(scope="session", autouse=True)

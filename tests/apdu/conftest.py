@@ -1,12 +1,8 @@
-"""Shared by the tests of apdu: sentences are in English, and a busy machine may take its time."""
+"""Shared by the tests of apdu: sentences are in English."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("tegata", deadline=None)
-settings.load_profile("tegata")
 
 
 @pytest.fixture(autouse=True)
