@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...apdu.errors import InputError
 
-__all__ = ["make_folder", "write_durably"]
+__all__ = ["listed", "make_folder", "write_durably"]
 
 _OWNER_ONLY = 0o600
 
@@ -20,6 +20,15 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError("firmware.journal", path=str(path), what=error.strerror) from error
     return path
+
+
+def listed(folder: Path, suffix: str = "") -> list[Path]:
+    """What stands in the folder under names with this suffix, sorted; ``Path.glob`` takes a folder that may
+    not be read for an empty one. Raises InputError ``firmware.journal``."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == suffix or not suffix)
+    except OSError as error:
+        raise InputError("firmware.journal", path=str(folder), what=error.strerror) from error
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -25,7 +25,15 @@ from .inventory import Entry
 
 __all__ = ["Judgement", "Meets", "Policy", "Requirement"]
 
-VersionText = Annotated[Version, BeforeValidator(lambda value: Version.parse(str(value)))]
+
+def _version(value: object) -> Version:
+    """A version in quotes: TOML reads 1.10 without them as the number 1.1."""
+    if not isinstance(value, str):
+        raise ValueError(f"a version stands in quotes, not as the number {value}")  # noqa: TRY004 - pydantic's
+    return Version.parse(value)
+
+
+VersionText = Annotated[Version, BeforeValidator(_version)]
 
 
 class _Strict(BaseModel):

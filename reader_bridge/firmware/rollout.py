@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...apdu.devices import DeviceIdentity
 from ...apdu.errors import InputError, ReaderError, TegataError
 from ..frames.mcuboot import Version
 from .compatibility import Compatibility, first_defect
-from .durable import make_folder, write_durably
+from .durable import listed, make_folder, write_durably
 from .image import FirmwareImage, Keys, parse_firmware
 from .journal import Goal, now
 from .policy import Policy, Requirement
@@ -144,8 +145,10 @@ class Rollouts:
 
     def unfinished(self) -> Rollout | None:
         """The rollout that goes on with. Raises InputError ``firmware.journal`` for a damaged one."""
-        for path in sorted(self._folder.glob(f"*/{_FILE}"), reverse=True):
-            rollout = _read(path)
+        for path in reversed(listed(self._folder)):
+            if not (path / _FILE).exists():  # cut off before the first device was touched
+                continue
+            rollout = _read(path / _FILE)
             if not rollout.finished:
                 return rollout
         return None
@@ -222,7 +225,7 @@ def _update_member(
             return
         image = rollouts.image(rollout, target)
         waits = any(job.url == member.url for job in updater.journal.unfinished())
-        if not waits and target.model and _meets(identity.firmware, target):
+        if not waits and target.model and _meets(identity, target):
             member.state, member.version = State.ALREADY, identity.firmware
             return
         outcome = updater.update(member.url, image, keys, table, rollout.goal, force=rollout.force)
@@ -238,9 +241,12 @@ def _find(rollout: Rollout, model: str, hardware_id: str) -> Target | None:
     return None
 
 
-def _meets(firmware: str, target: Target) -> bool:
+def _meets(identity: DeviceIdentity, target: Target) -> bool:
+    """As :class:`Policy` judges."""
+    if (identity.security_counter or 0) < target.security_counter:
+        return False
     try:
-        return Version.parse(firmware) >= Version.parse(target.at_least)
+        return Version.parse(identity.firmware) >= Version.parse(target.at_least)
     except ValueError:
         return False
 

@@ -131,6 +131,18 @@ def test_a_device_that_meets_the_policy_is_left_alone(
         assert ahead.version == "1.5.0"
 
 
+def test_a_device_whose_security_counter_is_below_the_policy_is_updated(
+    maker: Maker, tegata: Tegata, tmp_path: Path
+) -> None:
+    (tmp_path / "gate.bin").write_bytes(maker.image(NEW, counter=3).read_bytes())
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.replace("1.3.0", "1.2.0") + "security_counter = 3\n")
+    with Gate(maker, tmp_path) as gate:
+        assert tegata.error("fleet", "check", gate.url, "--policy", policy) == "firmware.policy"
+        assert tegata("fleet", "update", gate.url, "--policy", policy, "--key", maker.key) == 0
+        assert gate.version == NEW
+
+
 def test_an_unfinished_update_is_finished_by_the_rollout(
     maker: Maker, policy: Path, tegata: Tegata, tmp_path: Path
 ) -> None:
@@ -155,6 +167,7 @@ def test_an_unfinished_update_is_finished_by_the_rollout(
         'format = 1\n[[require]]\nmodel = "x"',
         'format = 1\n[[require]]\nmodel = "x"\nat_least = "new"',
         'format = 1\n[[require]]\nmodel = "x"\nat_least = "1"\nmore = 1',
+        'format = 1\n[[require]]\nmodel = "x"\nat_least = 1.10',  # TOML: the number 1.1
         "[[",
     ],
 )
