@@ -1,8 +1,9 @@
 """The journal of updates: every job is on the disk before its first byte goes to a device.
 
-A job is one JSON file (mode 0600, replaced in one step and flushed) and the image it carries, kept under its
-own SHA-256. What a device really holds is always asked of the device; the journal says what was meant, which
-steps were begun, and what was seen. No key and no setting of a device is ever written here.
+A job is one JSON file (mode 0600, replaced in one step and flushed) and a copy of the image it carries, which
+no other job relies on: another tegata may work with the same journal. What a device really holds is always
+asked of the device; the journal says what was meant, which steps were begun, and what was seen. No key and no
+setting of a device is ever written here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...apdu.devices import DeviceIdentity, ImageSlot
 from ...apdu.errors import InputError
 from .compatibility import first_defect
-from .durable import make_folder, write_durably
+from .durable import listed, make_folder, write_durably
 from .image import FirmwareImage
 
 __all__ = ["Event", "Goal", "Job", "Journal", "Stage", "Target", "now"]
@@ -81,10 +82,12 @@ class Job(_Record):
     url: str
     model: str
     serial: str
+    vendor: str = ""
+    hardware_id: str = ""
     old_version: str
     old_digest: str
     new_version: str
-    new_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    new_digest: str = Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$")
     image_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     image_size: int = Field(default=0, ge=0)
     goal: Goal
@@ -97,8 +100,11 @@ class Job(_Record):
         return self.history[0].at
 
     def concerns(self, identity: DeviceIdentity) -> bool:
-        """Whether this is the device that the job was made for."""
-        return (self.model, self.serial) == (identity.model, identity.serial)
+        """Whether this is the device that the job was made for. Vendor and hardware id count where both are
+        told: a device may be asked for them in vain."""
+        told = ((self.vendor, identity.vendor), (self.hardware_id, identity.hardware_id))
+        same = (self.model, self.serial) == (identity.model, identity.serial)
+        return same and all(ours == theirs for ours, theirs in told if ours and theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +160,9 @@ class Journal:
         self._write(job)
 
     def jobs(self) -> Iterator[Job]:
-        """Every job, oldest first. Raises InputError ``firmware.journal`` for a damaged one."""
-        for path in sorted(self._jobs.glob("*.json")):
+        """Every job, oldest first. Raises InputError ``firmware.journal`` for a damaged one, and for a folder
+        that may not be read."""
+        for path in listed(self._jobs, ".json"):
             yield self._read(path)
 
     def unfinished(self) -> list[Job]:
@@ -179,11 +186,11 @@ class Journal:
         return data
 
     def _drop_image(self, job: Job) -> None:
-        if job.image_size and all(other.image_sha256 != job.image_sha256 for other in self.unfinished()):
+        if job.image_size:
             self._image_path(job).unlink(missing_ok=True)
 
     def _image_path(self, job: Job) -> Path:
-        return self._images / f"{job.image_sha256}.bin"
+        return self._images / f"{job.id}.bin"
 
     def _write(self, job: Job) -> None:
         write_durably(self._jobs / f"{job.id}.json", job.model_dump_json(indent=1).encode())
@@ -204,6 +211,8 @@ def _new_job(target: Target, version: str, digest: bytes, goal: Goal) -> Job:
         url=identity.url,
         model=identity.model,
         serial=identity.serial,
+        vendor=identity.vendor,
+        hardware_id=identity.hardware_id,
         old_version=target.running.version,
         old_digest=target.running.digest.hex(),
         new_version=version,

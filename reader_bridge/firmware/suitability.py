@@ -14,7 +14,7 @@ from ..frames.mcuboot import Version
 from .compatibility import Compatibility
 from .image import FirmwareImage
 
-__all__ = ["as_clause", "check_suits", "check_updatable", "running"]
+__all__ = ["as_clause", "check_order", "check_suits", "check_updatable", "running"]
 
 
 def running(url: str, slots: Sequence[ImageSlot]) -> ImageSlot:
@@ -65,7 +65,7 @@ def check_suits(
             device=device.hardware_id,
         )
     if active.digest != image.digest:
-        _check_order(device, active, image)
+        check_order(device, active, image)
         if not active.confirmed:
             raise InputError("firmware.on_trial", url=device.url, version=active.version)
     objections = table.objections(device, image.version, image.hardware_id)
@@ -74,7 +74,9 @@ def check_suits(
     return objections
 
 
-def _check_order(device: DeviceIdentity, active: ImageSlot, image: FirmwareImage) -> None:
+def check_order(device: DeviceIdentity, active: ImageSlot, image: FirmwareImage) -> None:
+    """Raises InputError ``firmware.counter`` and ``firmware.downgrade`` for an image that is older than the
+    one that runs."""
     counter = image.security_counter or 0
     if device.security_counter is not None and counter < device.security_counter:
         raise InputError(

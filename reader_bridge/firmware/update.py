@@ -17,9 +17,9 @@ from ...apdu.devices import Device, DeviceIdentity, ImageSlot, open_device
 from ...apdu.errors import InputError, ReaderError, Words
 from .compatibility import Compatibility
 from .connection import Connection
-from .image import FirmwareImage, Keys
+from .image import FirmwareImage, Keys, parse_firmware
 from .journal import Goal, Job, Journal, Stage, Target
-from .suitability import check_suits, check_updatable, running
+from .suitability import check_order, check_suits, check_updatable, running
 
 __all__ = ["Outcome", "Progress", "Step", "Updater", "next_step"]
 
@@ -150,8 +150,9 @@ class Updater:
     def resume(self, job: Job, tell: Callable[[Outcome], None] = lambda _: None) -> Outcome:
         """Go on with an unfinished job; ``tell`` hears first what runs now.
 
-        Raises ReaderError ``firmware.interrupted`` when the device was lost again, ``firmware.device`` when
-        it refused, ``firmware.reverted`` when it went back to the old image by itself, and
+        Raises InputError ``firmware.downgrade`` or ``firmware.counter`` when a newer image came to run
+        meanwhile, ReaderError ``firmware.interrupted`` when the device was lost again, ``firmware.device``
+        when it refused, ``firmware.reverted`` when it went back to the old image by itself, and
         ``firmware.other_device`` when another device answers there.
         """
         try:
@@ -207,8 +208,11 @@ class Updater:
         tell: Callable[[Outcome], None] = lambda _: None,
     ) -> Outcome:
         try:
-            _check_same(job, connection.device.identity())
-            tell(outcome_of(job, _images(job, connection)))
+            identity = connection.device.identity()
+            _check_same(job, identity)
+            slots = _images(job, connection)
+            tell(outcome_of(job, slots))
+            self._check_order(job, identity, running(job.url, slots))
             slots = self._steps(job, connection)
         except ReaderError as error:
             if error.code == "firmware.device":
@@ -218,6 +222,17 @@ class Updater:
                 raise
             raise _interrupted(job, error) from error
         return outcome_of(job, slots, warnings)
+
+    def _check_order(self, job: Job, identity: DeviceIdentity, active: ImageSlot) -> None:
+        """A job that waited long may find that another program brought a newer image: then it is over."""
+        if not job.image_size or active.digest.hex() == job.new_digest:
+            return
+        image = parse_firmware(self.journal.image(job), f"{job.url} {job.new_version}")
+        try:
+            check_order(identity, active, image)
+        except InputError as older:
+            self.journal.enter(job, Stage.REFUSED, older.code)
+            raise
 
     def _steps(self, job: Job, connection: Connection) -> Sequence[ImageSlot]:
         """Step after step until none is left; no step but a restart is needed twice."""
@@ -259,7 +274,9 @@ class Updater:
             case _:
                 job.restarts += 1
                 self.journal.enter(job, Stage.RESTARTING)
-                return connection.restart(self.answers_again, lambda slots: next_step(job, slots) is not step)
+                slots = connection.restart(self.answers_again, lambda now: next_step(job, now) is not step)
+                _check_serial(job, connection.device.identity())
+                return slots
         return _images(job, connection)
 
     def _upload(self, job: Job, connection: Connection) -> None:
@@ -294,9 +311,20 @@ def _check_same(job: Job, identity: DeviceIdentity) -> None:
         raise ReaderError(
             "firmware.other_device",
             url=job.url,
-            expected=f"{job.model} {job.serial}".strip(),
-            found=f"{identity.model} {identity.serial}".strip(),
+            expected=_names(job),
+            found=_names(identity),
         )
+
+
+def _check_serial(job: Job, identity: DeviceIdentity) -> None:
+    """After a restart a port may be another device's. New firmware may give a device another name; its serial
+    number stays."""
+    if job.serial and identity.serial and job.serial != identity.serial:
+        raise ReaderError("firmware.other_device", url=job.url, expected=_names(job), found=_names(identity))
+
+
+def _names(device: Job | DeviceIdentity) -> str:
+    return " ".join(filter(None, (device.model, device.serial, device.hardware_id)))
 
 
 def _interrupted(job: Job, cause: ReaderError) -> ReaderError:

@@ -24,6 +24,8 @@ def confirm(updater: Updater, url: str) -> ImageSlot:
     """
     job = updater.journal.latest(url)
     with updater.connect(url) as connection:
+        if job is not None and not job.concerns(connection.device.identity()):
+            job = None  # another device's
         active = running(url, connection.updatable.images())
         if active.confirmed:
             raise _no_trial(updater.journal, job, active, url)

@@ -43,6 +43,8 @@ _ERASING = 20.0
 """Seconds that the first piece of an upload may take: a device may erase its slot before it answers."""
 _MODEL = "smp"
 _TEXT = 200
+_DIGESTS = (0, 32, 48, 64)
+"""Bytes of an image's digest: SHA-256, and the longer ones that newer bootloaders may have."""
 
 for _name in ("smp", "smpclient"):  # what they would print is in our errors
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -141,6 +143,9 @@ class SmpDevice:
         answer = self._ask(ImageStatesRead)
         if error(answer):
             raise self._refused(answer)
+        if any(len(state.hash or b"") not in _DIGESTS for state in answer.images):
+            what = Words("an image's digest has a wrong length", "ダイジェストの長さが誤っています")
+            raise self._malformed(what)
         return [
             ImageSlot(
                 slot=state.slot,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tegata.apdu.devices import DeviceIdentity, ImageSlot
 from tegata.apdu.errors import InputError
 from tegata.reader_bridge.firmware.image import read_image
 from tegata.reader_bridge.firmware.journal import Event, Goal, Job, Journal, Stage, Target, now
+from tegata.reader_bridge.firmware.rollout import Rollouts
 from tegata.reader_bridge.firmware.update import Step, next_step
 from tegata.simulators.devices.faults import Direction, Fault, FaultKind, Faults
 
@@ -21,6 +24,7 @@ from .bench import OLD, Gate, Tegata
 from .maker import Maker
 
 NEW = "1.3.0"
+NOBODY = 65534
 OLD_DIGEST, NEW_DIGEST = b"\x01" * 32, b"\x02" * 32
 
 
@@ -70,6 +74,31 @@ def test_a_damaged_entry_is_named(content: bytes, tegata: Tegata, tmp_path: Path
     (folder / "x.json").write_bytes(content)
     assert tegata("update") == 195
     assert "x.json" in tegata.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of folders are POSIX's")
+def test_a_journal_that_may_not_be_read_is_not_taken_for_an_empty_one(maker: Maker) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        journal = Journal(folder)
+        journal.begin(target(), read_image(maker.image(NEW)), Goal.TEST)
+        rollouts = Rollouts(folder)
+        root = os.geteuid() == 0
+        for closed in ("jobs", "rollouts"):
+            (folder / closed).chmod(0o000)
+        if root:
+            os.seteuid(NOBODY)
+        try:
+            for ask in (journal.unfinished, rollouts.unfinished):
+                with pytest.raises(InputError) as refused:
+                    ask()
+                assert refused.value.code == "firmware.journal"
+        finally:
+            if root:
+                os.seteuid(0)
+            for closed in ("jobs", "rollouts"):
+                (folder / closed).chmod(0o700)
 
 
 def test_history_does_not_grow_for_ever(maker: Maker, tmp_path: Path) -> None:
@@ -175,7 +204,7 @@ def test_a_job_is_not_finished_on_another_device(maker: Maker, tmp_path: Path, t
         with Gate(maker, tmp_path, "gate", timeout="0.1", serial="other") as other:
             assert other.url == gate.url
             assert tegata("update") == 195
-            assert "gate-reader other instead of gate-reader gate" in tegata.err
+            assert "gate-reader other gate-reader-1 instead of gate-reader gate gate-reader-1" in tegata.err
             assert other.version == OLD
 
 
