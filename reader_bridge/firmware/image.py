@@ -143,12 +143,18 @@ def _load_key(path: Path) -> PublicKey:
 
 
 def _imgtool_accepts(data: bytes, key: Path) -> bool:
-    """Whether imgtool finds the image good and signed with the key in this file. It reads files only."""
+    """Whether imgtool finds the image good and signed with the key in this file. It reads files only.
+
+    Not what it is made for, an image that somebody rearranged, it leaves with whatever Python raises.
+    """
     tool, keys = _imgtool("imgtool.image"), _imgtool("imgtool.keys")
     with tempfile.TemporaryDirectory(prefix="tegata-image-") as folder:
         copy = Path(folder) / "image.bin"
         copy.write_bytes(data)
-        outcome, *_ = tool.Image.verify(str(copy), keys.load(str(key)))
+        try:
+            outcome, *_ = tool.Image.verify(str(copy), keys.load(str(key)))
+        except Exception:
+            return False
     return bool(outcome is tool.VerifyResult.OK)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -125,3 +128,19 @@ def test_without_imgtool_the_sentence_says_what_to_install(
 def test_a_missing_file_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["firmware", "verify", "nothing.bin", "--unsigned"]) == 105
     assert "nothing.bin cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa-2048", "ecdsa-p256"])
+@pytest.mark.parametrize("added", [b"", b"\x25\0\1\0\1", b"\x22\0\0\0", b"\x22\0\1\0\0"])
+def test_unprotected_tlvs_in_any_order_are_judged_and_never_a_traceback(kind: str, added: bytes) -> None:
+    """Nothing guards the order of the unprotected TLVs: whoever carries a good image may change it."""
+    image = read_image(DATA / f"{kind}.bin").parsed
+    tlvs = [
+        struct.pack("<HH", tlv.type, len(tlv.value)) + tlv.value for tlv in image.tlvs if not tlv.protected
+    ]
+    keys = Keys.load([DATA / "ecdsa-p256.pub.pem", DATA / f"{kind}.pub.pem"])
+    for order in itertools.permutations(filter(None, [*tlvs, added])):
+        area = b"".join(order)
+        data = image.digest_input + struct.pack("<HH", 0x6907, 4 + len(area)) + area
+        with contextlib.suppress(InputError):
+            assert keys.check(parse_firmware(data, "x.bin")) == DATA / f"{kind}.pub.pem"
