@@ -29,5 +29,6 @@ def vendor_code(vendor: bytes) -> int:
 
 
 def text_of(data: bytes) -> str:
-    """The text of an answer; what is no text is shown as such."""
-    return data[:LONGEST_TEXT].decode("utf-8", "replace").strip("\0 ")
+    """The text of an answer; what is no text, or commands a terminal, is shown as such."""
+    text = data[:LONGEST_TEXT].decode("utf-8", "replace").strip("\0 ")
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

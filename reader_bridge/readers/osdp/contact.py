@@ -24,6 +24,11 @@ class Contact:
     state: KeyState | None = None
     key: Secret | None = None
 
+    def wipe(self) -> None:
+        """Forget the key."""
+        if self.key is not None:
+            self.key.wipe()
+
     def require_our_key(self, address: OsdpAddress) -> None:
         """Raises ReaderError ``osdp.insecure``, ``osdp.default_key`` or ``osdp.key`` unless what the URL
         names is the peripheral's key; without a named key everything is right."""

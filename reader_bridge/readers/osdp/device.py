@@ -26,6 +26,8 @@ COMMAND_SECONDS = 3.0
 SILENCE_SECONDS = 6.0
 RESTART_SECONDS = 30.0
 VERDICT_SECONDS = 4.0
+_NO_SERIAL = (0, 0xFFFFFFFF)
+"""Numbers of peripherals that were never given one: they tell nobody apart."""
 FEATURES = {
     Function.OUTPUTS: "outputs",
     Function.LED: "led",
@@ -53,13 +55,14 @@ class OsdpDevice:
         self._address = address
         self._library = load()
         contact = first_contact(address)
-        contact.require_our_key(address)
         self._capabilities = contact.greeting.capabilities
         self._first = contact.greeting.identity
         self._hardware_id: str | None = None
-        self._panel = Panel(address, contact.key)
-        if contact.key is not None:
-            contact.key.wipe()
+        try:
+            contact.require_our_key(address)
+            self._panel = Panel(address, contact.key)
+        finally:
+            contact.wipe()
         try:
             self._panel.wait(ONLINE_SECONDS)
         except ReaderError:
@@ -79,7 +82,7 @@ class OsdpDevice:
             url=self.url,
             model="osdp",
             firmware=".".join(map(str, found.firmware)),
-            serial=f"{found.serial:08x}",
+            serial="" if found.serial in _NO_SERIAL else f"{found.serial:08x}",
             vendor=found.vendor.hex(),
             hardware_id=self._asked_hardware_id(),
             features=self._features(),

@@ -26,12 +26,16 @@ def install(address: OsdpAddress) -> bool:
     if not address.has_key:
         raise ReaderError("osdp.no_key", what=address.name)
     contact = first_contact(address)
-    if contact.state is KeyState.OURS:
-        return False
-    if contact.state is not KeyState.DEFAULT:
-        contact.require_our_key(address)
-    _set_key(address, contact)
+    try:
+        if contact.state is KeyState.OURS:
+            return False
+        if contact.state is not KeyState.DEFAULT:
+            contact.require_our_key(address)
+        _set_key(address, contact)
+    finally:
+        contact.wipe()
     proof = first_contact(address)
+    proof.wipe()
     if proof.state is not KeyState.OURS:
         raise ReaderError("osdp.install", what=address.name)
     return True

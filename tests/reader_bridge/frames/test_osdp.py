@@ -20,6 +20,7 @@ from tegata.reader_bridge.frames.osdp import (
     is_protected,
     parse_capabilities,
 )
+from tegata.reader_bridge.frames.osdp_vendor import text_of
 
 ID = "ff53050900046100c125"
 PDID = "5385140004453322110201040302010102034a68"
@@ -116,3 +117,9 @@ def test_no_single_spoilt_byte_goes_unnoticed(at: int, mask: int) -> None:
     wire = bytearray.fromhex(CCRYPT)
     wire[at] ^= mask
     assert only(CCRYPT) not in Decoder().feed(bytes(wire))
+
+
+def test_what_a_peripheral_says_commands_no_terminal() -> None:
+    assert text_of(b"gate\x1b[2J\x9b\0") == "gate\ufffd[2J\ufffd"
+    assert text_of("\u202egate\u009b1m".encode()) == "\ufffdgate\ufffd1m"
+    assert text_of("改札 1".encode()) == "改札 1"

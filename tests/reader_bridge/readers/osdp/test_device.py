@@ -95,6 +95,19 @@ def test_a_peripheral_with_another_key_is_left_alone(tmp_path: Path, url: str) -
     assert kept.reveal() == bytes(16)
 
 
+@pytest.mark.parametrize(("number", "told"), [(0, ""), (0xFFFFFFFF, ""), (0x1A, "0000001a")])
+def test_a_number_that_no_peripheral_was_given_is_no_serial_number(
+    number: int, told: str, tmp_path: Path, url: str
+) -> None:
+    identity = PeripheralIdentity(number=5, serial=number)
+    with PtyLine(OsdpPeripheral(identity, KeyStore(Secret(KEY)), FixedFirmware()), tmp_path / "line"):
+        device = opened(url)
+        try:
+            assert device.identity().serial == told
+        finally:
+            device.close()
+
+
 def test_a_lost_key_is_replaced_in_install_mode(tmp_path: Path, url: str) -> None:
     keys = KeyStore(Secret(bytes(16)))
     with PtyLine(peripheral(keys, install_mode=True), tmp_path / "line"):
