@@ -7,6 +7,7 @@ knows to be in use.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from smpclient.transport import SMPTransport
 
@@ -29,6 +30,7 @@ class LineTransport(SMPTransport):
     def __init__(self, port: SerialPort) -> None:
         self._port = port
         self._decoder = Decoder()
+        self._arrived: deque[Message] = deque()
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """The line is open already."""
@@ -39,6 +41,7 @@ class LineTransport(SMPTransport):
     async def send(self, data: bytes) -> None:
         self._port.drain()
         self._decoder = Decoder()
+        self._arrived.clear()
         self._port.write(encode(data))
 
     async def receive(self) -> bytes:
@@ -50,11 +53,7 @@ class LineTransport(SMPTransport):
         asked = Message.decode(data)
         while True:
             answer = await self._next()
-            if (answer.group, answer.command, answer.sequence) == (
-                asked.group,
-                asked.command,
-                asked.sequence,
-            ):
+            if _question(answer) == _question(asked):
                 return answer.encode()
 
     @property
@@ -67,11 +66,12 @@ class LineTransport(SMPTransport):
         return min(max(told - _OVERHEAD, _ONE_LINE), _MOST) if told else _ONE_LINE
 
     async def _next(self) -> Message:
+        """The next message; what came with it in one piece waits for its turn."""
         while True:
-            piece = self._port.read(_SLICE)
             await asyncio.sleep(0)
-            if messages := self._decoder.feed(piece):
-                return messages[-1]
+            if self._arrived:
+                return self._arrived.popleft()
+            self._arrived.extend(self._decoder.feed(self._port.read(_SLICE)))
 
 
 def _question(message: Message) -> tuple[int, int, int]:
